@@ -1,0 +1,77 @@
+# Two commands matter: `make demo` (see it work) and `make test` (check everything).
+# Each target makes the virtual environment that it needs; only the package index is used.
+
+PYTHON ?= python3
+VENV := .venv
+RUN := TF_CPP_MIN_LOG_LEVEL=3 $(VENV)/bin/python
+JOBS ?= 2
+PYTEST_ARGS ?=
+
+.PHONY: help demo test lint format test-jax test-oldest wheel clean
+
+help:
+	@echo "make demo         train, prune by phase, export and plot (examples/phase_matters.py)"
+	@echo "make test         every test, with the doctests"
+	@echo "make lint         ruff: rules and formatting (make format mends)"
+	@echo "make test-jax     the tests that hold on every backend, on JAX, without TensorFlow"
+	@echo "make test-oldest  every test on Keras 3.5 and TensorFlow 2.16"
+	@echo "make wheel        build the wheel into dist/"
+
+demo: $(VENV)/.installed-demo
+	$(RUN) examples/phase_matters.py $(DEMO_ARGS)
+
+test: $(VENV)/.installed-dev
+	$(RUN) -m pytest -n $(JOBS) --dist loadfile --doctest-modules keras_phase tests $(PYTEST_ARGS)
+
+lint: $(VENV)/.installed-dev
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+format: $(VENV)/.installed-dev
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+# Without TensorFlow on purpose: nothing but the named TensorFlow-only parts may need it.
+test-jax: .venv-jax/.installed
+	KERAS_BACKEND=jax .venv-jax/bin/python -m pytest -n $(JOBS) --dist loadfile \
+	    -m "not tensorflow" tests $(PYTEST_ARGS)
+
+test-oldest: .venv-oldest/.installed
+	TF_CPP_MIN_LOG_LEVEL=3 .venv-oldest/bin/python -m pytest -n $(JOBS) --dist loadfile \
+	    tests $(PYTEST_ARGS)
+
+wheel: $(VENV)/.installed-dev
+	$(VENV)/bin/python -m pip wheel --no-deps --wheel-dir dist .
+
+clean:
+	rm -rf $(VENV) .venv-jax .venv-oldest build dist out *.egg-info
+
+# The stamps are newer than setup.py exactly when the environment is up to date with it.
+$(VENV)/.installed-demo: setup.py
+	$(call environment,$(VENV))
+	$(VENV)/bin/python -m pip install -q -e '.[tensorflow,examples]'
+	@touch $@
+
+$(VENV)/.installed-dev: setup.py
+	$(call environment,$(VENV))
+	$(VENV)/bin/python -m pip install -q -e '.[tensorflow,dev]'
+	@touch $@ $(VENV)/.installed-demo
+
+.venv-jax/.installed: setup.py
+	$(call environment,.venv-jax)
+	.venv-jax/bin/python -m pip install -q -e '.[dev]' 'jax[cpu]'
+	@touch $@
+
+.venv-oldest/.installed: setup.py
+	$(call environment,.venv-oldest)
+	.venv-oldest/bin/python -m pip install -q -e '.[tensorflow,dev]' \
+	    'keras==3.5.0' 'tensorflow==2.16.2' 'numpy<2'
+	@touch $@
+
+define environment
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "keras_phase needs Python 3.11 or newer: install it, or name one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	    echo "$(PYTHON) cannot make virtual environments: install its venv package (Debian: apt-get install python3-venv)" >&2; exit 1; }
+	@test -x $(1)/bin/pip || { echo "making $(1) ..."; $(PYTHON) -m venv $(1); }
+endef

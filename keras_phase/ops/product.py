@@ -1,0 +1,257 @@
+"""Products of an algebra-valued kernel with an algebra-valued input, the weight on the left.
+
+A layer's product is a real *contraction* (a matmul, later a convolution) lifted to the algebra:
+
+    y_k = sum_ij C[i, j, k] contract(x_j, w_i),        C the structure constants.
+
+Each method below computes this sum for any algebra and any contraction. `expanded` is the reference
+that the others are tested against; `factored` needs a bilinear factorization and `matrix` a matrix
+form. All agree in output and in both gradients. `dispatch` chooses among them.
+"""
+
+import functools
+from typing import Any, Protocol
+
+from keras import ops
+
+from .. import algebras
+from ..algebras import Algebra
+from . import layout
+
+Tensor = Any
+
+# From this rank on one batched product beats as many single ones on a CPU (docs/performance.md).
+_BATCHED_FROM_RANK = 5
+
+
+class Contraction(Protocol):
+    """A real bilinear map of an input `(..., in)` and a kernel `(*window, in, out)`."""
+
+    def __call__(self, x: Tensor, kernel: Tensor) -> Tensor:
+        """One product."""
+
+    def batched(self, x: Tensor, kernel: Tensor) -> Tensor:
+        """`R` products at once, `x` and `kernel` with a leading axis of size `R`."""
+
+    def columns(self, x: Tensor, kernel: Tensor) -> Tensor:
+        """One kernel against `x` of shape `(..., columns, in)`, the extra axis a batch axis."""
+
+
+class Dense:
+    """The contraction of a dense layer: `(..., in) x (in, out) -> (..., out)`."""
+
+    def __call__(self, x: Tensor, kernel: Tensor) -> Tensor:
+        """One matmul."""
+        return ops.matmul(x, kernel)
+
+    def batched(self, x: Tensor, kernel: Tensor) -> Tensor:
+        """One batched matmul; axes of `x` between the first and the last are rows."""
+        if len(x.shape) == 3:
+            return ops.matmul(x, kernel)
+        rows = ops.shape(x)[1:-1]
+        flat = ops.reshape(x, (x.shape[0], -1, x.shape[-1]))
+        return ops.reshape(ops.matmul(flat, kernel), (x.shape[0], *rows, kernel.shape[-1]))
+
+    def columns(self, x: Tensor, kernel: Tensor) -> Tensor:
+        """A matmul treats every leading axis as rows already."""
+        return ops.matmul(x, kernel)
+
+
+DENSE = Dense()
+
+
+def expand_kernel(kernel: Tensor, algebra: Any) -> Tensor:
+    """The real kernel that acts as `kernel` does: `(d, *window, in, out)` to `(*window, d*in, d*out)`.
+
+    Block `(j, k)` is `sum_i C[i, j, k] kernel[i]`.
+    """
+    algebra = algebras.get(algebra)
+    if algebra.dimension == 1:
+        return ops.reshape(kernel, kernel.shape[1:])
+    plus, minus = ops.unstack(kernel), ops.unstack(ops.negative(kernel))
+    zero = None
+    rows = []
+    for row in _blocks(algebra):
+        blocks = []
+        for terms in row:
+            if not terms:
+                zero = ops.zeros_like(plus[0]) if zero is None else zero
+                blocks.append(zero)
+            else:
+                blocks.append(_combine(plus, minus, terms))
+        rows.append(ops.concatenate(blocks, axis=-1))
+    return ops.concatenate(rows, axis=-2)
+
+
+def expanded(x: Tensor, kernel: Tensor, algebra: Algebra, contraction: Contraction) -> Tensor:
+    """One real product with the expanded kernel: d^2 block products, the reference."""
+    return contraction(x, expand_kernel(kernel, algebra))
+
+
+def factored(x: Tensor, kernel: Tensor, algebra: Algebra, contraction: Contraction) -> Tensor:
+    """`R` real products, `R` the rank of the algebra's factorization (complex 3, quaternion 8).
+
+    With `C[i,j,k] = sum_r U[r,i] V[r,j] W[r,k]`, product `r` takes the U-combined kernels and the
+    V-combined inputs, and W combines the results.
+    """
+    u, v, w = _factors(algebra)
+    if algebra.factorization.rank < _BATCHED_FROM_RANK:
+        kernels = _combinations(ops.unstack(kernel), u)
+        inputs = _combinations(layout.split(x, algebra.dimension), v)
+        products = [contraction(a, b) for a, b in zip(inputs, kernels, strict=True)]
+        return layout.merge(_combinations(products, tuple(zip(*w, strict=True))))
+    inputs = _mix(v, ops.stack(layout.split(x, algebra.dimension)))
+    products = contraction.batched(inputs, _mix(u, kernel))
+    return layout.merge(ops.unstack(_mix(tuple(zip(*w, strict=True)), products)))
+
+
+def matrix(x: Tensor, kernel: Tensor, algebra: Algebra, contraction: Contraction) -> Tensor:
+    """M_n over an entry algebra as one product over the entries: n^3 block products, not n^4.
+
+    The columns of an n x n element never mix under a product from the left, and the basis runs
+    column by column, so the input reshapes to `n` batch columns without moving data; only the
+    kernel is permuted.
+    """
+    n, entry = algebra.matrix.n, algebra.matrix.entry
+    e = entry.dimension
+    *window, size_in, size_out = kernel.shape[1:]
+    axes = tuple(range(3, 3 + len(window)))
+    parts = ops.reshape(kernel, (n, e, n, *window, size_in, size_out))  # column, entry, row
+    last = 3 + len(window)
+    parts = ops.transpose(parts, (1, *axes, 0, last, 2, last + 1))
+    entry_kernel = ops.reshape(parts, (e, *window, n * size_in, n * size_out))
+    leading = tuple(ops.shape(x))[:-1]
+    columns = ops.reshape(x, (*leading, n, x.shape[-1] // n))
+    inner = expanded if entry.factorization is None or e == 1 or is_half(x) else factored
+    y = inner(columns, entry_kernel, entry, _Columns(contraction))
+    return ops.reshape(y, (*tuple(ops.shape(y))[:-2], algebra.dimension * size_out))
+
+
+def multiply(a: Tensor, b: Tensor, algebra: Any) -> Tensor:
+    """Element-wise product `a * b`, `a` on the left, broadcasting.
+
+    Args:
+        a: `(..., d*n)`, component-major.
+        b: `(..., d*n)`, component-major.
+        algebra: an `Algebra`, its name or its config.
+
+    Returns:
+        `(..., d*n)`.
+
+    Example:
+
+    >>> from keras import ops
+    >>> i, one_plus_i = ops.convert_to_tensor([[0.0, 1.0]]), ops.convert_to_tensor([[1.0, 1.0]])
+    >>> ops.convert_to_numpy(multiply(i, one_plus_i, "complex")).tolist()
+    [[-1.0, 1.0]]
+    """
+    algebra = algebras.get(algebra)
+    a_parts, b_parts = (layout.split(t, algebra.dimension) for t in (a, b))
+    result = []
+    for terms in _product_terms(algebra):
+        products = [_scaled(ops.multiply(a_parts[i], b_parts[j]), c) for c, i, j in terms]
+        result.append(
+            functools.reduce(ops.add, products)
+            if products
+            else ops.zeros_like(ops.multiply(a_parts[0], b_parts[0]))
+        )
+    return layout.merge(result)
+
+
+def conjugate(x: Tensor, algebra: Any) -> Tensor:
+    """Conjugate of every element, `(..., d*n)` to `(..., d*n)`."""
+    algebra = algebras.get(algebra)
+    table = algebra.conjugation
+    matrix_form = table if table.ndim == 2 else [[s if i == j else 0 for j in range(len(table))]
+                                                 for i, s in enumerate(table)]
+    columns = tuple(tuple(float(c) for c in col) for col in zip(*matrix_form, strict=True))
+    return layout.merge(_combinations(layout.split(x, algebra.dimension), columns))
+
+
+def is_half(x: Tensor) -> bool:
+    """Whether `x` has a 16-bit float dtype, where the stock factored forms lose too much."""
+    return str(x.dtype).removeprefix("<dtype: '").rstrip("'>") in ("float16", "bfloat16")
+
+
+class _Columns:
+    """A contraction whose input carries one more axis, the columns of the matrix elements."""
+
+    def __init__(self, contraction: Contraction):
+        self._contraction = contraction
+
+    def __call__(self, x: Tensor, kernel: Tensor) -> Tensor:
+        return self._contraction.columns(x, kernel)
+
+    def batched(self, x: Tensor, kernel: Tensor) -> Tensor:
+        return ops.stack(
+            [self(a, k) for a, k in zip(ops.unstack(x), ops.unstack(kernel), strict=True)]
+        )
+
+    columns = __call__
+
+
+@functools.lru_cache(maxsize=64)
+def _blocks(algebra: Algebra) -> tuple:
+    """Per input component j and output component k the terms `(coefficient, i)` of block (j, k)."""
+    c, d = algebra.structure_constants, algebra.dimension
+    return tuple(
+        tuple(
+            tuple((float(c[i, j, k]), i) for i in range(d) if c[i, j, k]) for k in range(d)
+        )
+        for j in range(d)
+    )
+
+
+@functools.lru_cache(maxsize=64)
+def _product_terms(algebra: Algebra) -> tuple:
+    """Per output component k the terms `(coefficient, i, j)`."""
+    c, d = algebra.structure_constants, algebra.dimension
+    return tuple(
+        tuple(
+            (float(c[i, j, k]), i, j) for i in range(d) for j in range(d) if c[i, j, k]
+        )
+        for k in range(d)
+    )
+
+
+@functools.lru_cache(maxsize=64)
+def _factors(algebra: Algebra) -> tuple:
+    """The factorization's U, V, W as nested tuples of floats."""
+    f = algebra.factorization
+    return tuple(tuple(tuple(float(c) for c in row) for row in m) for m in (f.u, f.v, f.w))
+
+
+def _combine(plus: list[Tensor], minus: list[Tensor], terms: tuple) -> Tensor:
+    """Sum of `coefficient * tensor`, with the negated tensors already at hand."""
+    parts = [
+        plus[i] if c == 1 else minus[i] if c == -1 else ops.multiply(plus[i], c) for c, i in terms
+    ]
+    return functools.reduce(ops.add, parts)
+
+
+def _combinations(tensors: list[Tensor], rows: tuple) -> list[Tensor]:
+    """Per row of coefficients one linear combination of `tensors`, by additions where they are +-1."""
+    return [_combination(tensors, row) for row in rows]
+
+
+def _combination(tensors: list[Tensor], row: tuple) -> Tensor:
+    terms = sorted(((c, t) for c, t in zip(row, tensors, strict=True) if c), key=lambda p: -p[0])
+    if not terms:
+        return ops.zeros_like(tensors[0])
+    (c, first), *rest = terms
+    total = _scaled(first, c)
+    for c, t in rest:
+        total = ops.subtract(total, _scaled(t, -c)) if c < 0 else ops.add(total, _scaled(t, c))
+    return total
+
+
+def _scaled(x: Tensor, c: float) -> Tensor:
+    return x if c == 1 else ops.negative(x) if c == -1 else ops.multiply(x, c)
+
+
+def _mix(rows: tuple, stacked: Tensor) -> Tensor:
+    """Linear combinations along the first axis, as one small matmul."""
+    shape = tuple(ops.shape(stacked))
+    coefficients = ops.convert_to_tensor(rows, dtype=stacked.dtype)
+    mixed = ops.matmul(coefficients, ops.reshape(stacked, (shape[0], -1)))
+    return ops.reshape(mixed, (len(rows), *shape[1:]))

@@ -1,0 +1,161 @@
+"""What a parametrization is: the trainable variables that make a kernel, and back.
+
+A layer is given an unbuilt parametrization (a plain description) and holds one *built* copy for
+each kernel. The layer reads `kernel()`; pruning acts through `prune` and `constrain`, so neither
+knows which variables there are.
+"""
+
+import copy
+from collections.abc import Callable
+from typing import Any, Self
+
+import keras
+from keras import ops
+
+from ..algebras import Algebra
+
+Tensor = Any
+Projection = Callable[[Tensor], Tensor]
+
+
+class Parametrization:
+    """Base class: which variables make a kernel of shape `(d, *window, in, out)`.
+
+    Subclasses implement `_create` (variables from initializer and shape), `kernel`, `set_kernel`,
+    `prune` and `constrain`, and `get_config` when they take arguments.
+
+    Attributes (once built):
+        algebra: the `Algebra` of the kernel.
+        shape: the kernel's shape without the component axis, `(*window, in, out)`.
+        path: the kernel's path, `"model/dense/kernel"`.
+    """
+
+    algebra: Algebra
+    shape: tuple[int, ...]
+    path: str
+
+    def build(
+        self,
+        layer: Any,
+        algebra: Algebra,
+        shape: tuple[int, ...],
+        *,
+        name: str = "kernel",
+        initializer: Any = "glorot_uniform",
+        regularizer: Any = None,
+        constraint: Any = None,
+    ) -> Self:
+        """Create the variables on `layer` and return a built copy; `self` stays a description.
+
+        Args:
+            layer: the layer that owns the variables.
+            algebra: the algebra of the kernel.
+            shape: `(*window, in, out)`, without the component axis.
+            name: name of the kernel, the last part of its path.
+            initializer: of the effective kernel, called with the stored shape.
+            regularizer: of the main variable.
+            constraint: of the main variable.
+        """
+        built = copy.copy(self)
+        built.algebra, built.shape, built.path = algebra, tuple(shape), f"{getattr(layer, 'path', layer.name)}/{name}"
+        built._create(layer, name, initializer, regularizer, constraint)
+        return built
+
+    def _create(self, layer: Any, name: str, initializer: Any, regularizer: Any, constraint: Any):
+        raise NotImplementedError
+
+    @property
+    def stored_shape(self) -> tuple[int, ...]:
+        """Shape of a stored kernel: without the component axis when d = 1, as the stock layer's."""
+        d = self.algebra.dimension
+        return self.shape if d == 1 else (d, *self.shape)
+
+    @property
+    def variables(self) -> list[keras.Variable]:
+        """The variables that make the kernel."""
+        raise NotImplementedError
+
+    def kernel(self) -> Tensor:
+        """The effective kernel, `(d, *window, in, out)`, the component axis always shown."""
+        raise NotImplementedError
+
+    def set_kernel(self, value: Tensor) -> None:
+        """Set the variables so that `kernel()` equals `value`.
+
+        Raises:
+            ValueError: if this parametrization cannot represent `value`.
+        """
+        raise NotImplementedError
+
+    def prune(self, mask: Tensor, value: Tensor) -> None:
+        """Replace the kernel by `value` where `mask` is False; kept parts do not change at all.
+
+        Args:
+            mask: boolean, `(d, *shape)` or `(1, *shape)`, True where the kernel is kept.
+            value: `(d, *shape)`.
+
+        Raises:
+            ValueError: if this parametrization cannot represent `value` there.
+        """
+        raise NotImplementedError
+
+    def constrain(self, projection: Projection | None) -> None:
+        """Impose `projection` on the kernel after every optimizer step; None ends it.
+
+        Args:
+            projection: idempotent map of `(d, *shape)` to `(d, *shape)`. It runs after the user's
+                own constraint, inside the train step.
+        """
+        raise NotImplementedError
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments of the constructor."""
+        return {}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """An unbuilt parametrization from `get_config`."""
+        return cls(**config)
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(f"{k}={v!r}" for k, v in self.get_config().items())
+        return f"{type(self).__name__}({arguments})"
+
+    def _stored(self, value: Tensor) -> Tensor:
+        """`(d, *shape)` to the stored shape."""
+        return ops.reshape(value, self.stored_shape)
+
+    def _shown(self, value: Tensor) -> Tensor:
+        """The stored shape to `(d, *shape)`."""
+        return ops.reshape(value, (self.algebra.dimension, *self.shape))
+
+    def _check_shape(self, value: Tensor) -> Tensor:
+        value = ops.convert_to_tensor(value)
+        expected = (self.algebra.dimension, *self.shape)
+        if tuple(value.shape) != expected:
+            raise ValueError(
+                f"The kernel of '{self.path}' has the shape {expected} (components first). "
+                f"Received: value.shape={tuple(value.shape)}"
+            )
+        return value
+
+
+class ProjectedConstraint(keras.constraints.Constraint):
+    """A user's constraint followed by a projection; what `constrain` installs on a variable."""
+
+    def __init__(self, user: Any, projection: Projection):
+        self.user = user
+        self.projection = projection
+
+    def __call__(self, w: Tensor) -> Tensor:
+        """Apply the user's constraint, then the projection."""
+        w = ops.convert_to_tensor(w)
+        return self.projection(w if self.user is None else self.user(w))
+
+
+def install(variable: keras.Variable, projection: Projection | None) -> None:
+    """Compose `projection` with the variable's own constraint; None restores the latter."""
+    user = variable.constraint
+    if isinstance(user, ProjectedConstraint):
+        user = user.user
+    variable.constraint = user if projection is None else ProjectedConstraint(user, projection)
