@@ -37,7 +37,7 @@ class CommandError(Exception):
 
 
 def info() -> str:
-    """Versions, backend, algebras and product methods, and what is not available with the reason."""
+    """Versions, backend, algebras, product methods and extras; reasons for what is missing."""
     lines = [f"keras_phase  {__version__}", f"python       {platform.python_version()}"]
     lines += [f"{name:<12} {_version(name) or 'not installed'}" for name in _FRAMEWORKS]
     lines += [f"backend      {keras.backend.backend()}", "", "Algebras"]

@@ -17,6 +17,7 @@ import keras
 from keras import ops, tree
 
 from . import parametrizations
+from .stock_layers import inside
 
 _MARKER = "saved_model.pb"
 
@@ -92,7 +93,7 @@ def baked(model: keras.Model) -> Iterator[None]:
     """
     found = [
         p
-        for layer in _walk(model)
+        for layer in (model, *inside(model))
         if hasattr(layer, "parametrizations")
         for p in parametrizations.of(layer)
     ]
@@ -107,20 +108,9 @@ def baked(model: keras.Model) -> Iterator[None]:
             vars(p).pop("kernel", None)
 
 
-def _walk(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
-    """`layer` and all layers inside it, each once."""
-    found = {id(layer): layer}
-    queue = [layer]
-    while queue:
-        for child in parametrizations.sublayers(queue.pop()):
-            if found.setdefault(id(child), child) is child and child is not layer:
-                queue.append(child)
-    return list(found.values())
-
-
 def _write(model: keras.Model, folder: Path, signature: list[Any]) -> None:
     archive = keras.export.ExportArchive()
-    for layer in _walk(model):
+    for layer in (model, *inside(model)):
         # A traced function brings its variables along, but not the tables of a lookup layer.
         # Tracking the whole model would store the baked-away variables too.
         if layer.built and not layer.variables:

@@ -22,7 +22,7 @@ def unsafe_layers(model: keras.Model) -> list[str]:
     connections are known.
     """
     found = []
-    for part in [model, *(m for m in _inside(model) if isinstance(m, keras.Model))]:
+    for part in _models(model):
         sources = _sources(part)
         carrying = _closure(sources, lambda x: _dimension(x) > 1 and not isinstance(x, _EXITS))
         targets = {id(x): (x, []) for x, _ in sources.values()}
@@ -115,6 +115,11 @@ def _unsafe_reason(layer: keras.layers.Layer) -> str | None:
         if isinstance(layer, cls) and harmful(layer):
             return reason
     return None
+
+
+def _models(model: keras.Model) -> list[keras.Model]:
+    inner = [m for x in model.layers if isinstance(x, keras.Model) for m in _models(x)]
+    return [model, *inner]
 
 
 def _dimension(layer: object) -> int:

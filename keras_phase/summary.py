@@ -75,7 +75,7 @@ def summary(model: keras.Model, print_fn: Callable[[str], None] | None = None) -
     print_fn = print if print_fn is None else print_fn
     table = rows(model)
     methods = [m for m in _MULTIPLICATIONS if any(m in row.multiplications for row in table)]
-    head = ["Layer", "Class", "Algebra", "Output shape", "Real params", "Elements"]
+    head = ["Layer", "Class", "Algebra", "Output shape", "Parameters", "Elements"]
     lines = [[*head, *(f"Mult. {m}" for m in methods), "Zero"]]
     for row in table:
         shape = "?" if row.output_shape is None else str(row.output_shape)
@@ -119,7 +119,7 @@ def rows(model: keras.Model) -> list[LayerRow]:
 
 def _leaves(model: keras.Model, prefix: str = "") -> list[tuple[str, keras.layers.Layer]]:
     result = []
-    for layer in parametrizations.sublayers(model):
+    for layer in model.layers:
         if isinstance(layer, keras.layers.InputLayer):
             continue
         name = prefix + layer.name

@@ -1,50 +1,84 @@
-"""The algebra record: a bilinear product on R^d is its table, and everything else follows from it."""
+"""The algebra record: a finite table of integers from which everything else is derived.
 
+A bilinear product on `R^d` is its structure constants, `e_i e_j = sum_k C[i,j,k] e_k`. An `Algebra`
+holds them with a conjugation, and optionally with a fast algorithm and a matrix form; all are
+checked exactly when the record is made. Whether the product is commutative, associative and so on
+is computed from the table, never typed. No framework is imported: layers, initializers, kernels in
+C++ and documentation all read this record.
+"""
+
+import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, Self
+from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
-from .factorization import BilinearFactorization
+from . import laws
+from .factorization import BilinearFactorization, read_only
+
+_LAWS = ("unital", "commutative", "associative", "alternative", "composition")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class MatrixForm:
-    """The algebra is M_n over `entry`, listed column by column.
+    """An algebra of `n x n` matrices over `entry`, listed column by column.
 
-    Component `(col*e + p)*n + row` is component `p` of the entry at `(row, col)`, `e` the dimension
-    of `entry`.
+    Component `(col*e + p)*n + row` is component `p` of the entry in that row and column, with `e`
+    the dimension of `entry`.
+
+    Attributes:
+        n: number of rows and columns.
+        entry: the algebra of the entries.
     """
 
     n: int
     entry: "Algebra"
 
+    def structure_constants(self) -> np.ndarray:
+        """The table that this form implies, `(d, d, d)` with `d = n*n*e`."""
+        one, d = np.eye(self.n, dtype=np.int64), self.n * self.n * self.entry.dimension
+        # Axes (column, component, row) of the left factor are apr, of the right one bqs, of the
+        # result ctu: the left column meets the right row, the others remain.
+        table = np.einsum("as,bc,ru,pqt->aprbqsctu", one, one, one, self.entry.structure_constants)
+        return table.reshape(d, d, d)
+
+    def __repr__(self) -> str:
+        return f"<MatrixForm: {self.n} x {self.n} over '{self.entry.name}'>"
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Algebra:
-    """A finite-dimensional real algebra, checked exactly on construction and then read-only.
+    """A finite-dimensional algebra over the real numbers.
+
+    Equality, hash and serialization go by content, which the reference is no part of. The arrays
+    are read-only.
 
     Args:
-        name: registry key and config value.
-        basis: names of the d basis elements.
-        structure_constants: integers C `(d, d, d)` with `e_i e_j = sum_k C[i, j, k] e_k`.
-        conjugation: the anti-automorphism, signs `(d,)` or an integer matrix `(d, d)` whose row i
-            is the conjugate of e_i; None if the algebra has none of use.
-        factorization: an exact bilinear factorization of the product, optional.
-        matrix: set if the algebra is one of matrices.
-        reference: where table and factorization come from.
+        name: under which it is registered and shown.
+        basis: names of the `d` basis elements.
+        structure_constants: `(d, d, d)` integers `C` with `e_i e_j = sum_k C[i,j,k] e_k`.
+        conjugation: a linear map that is its own inverse and reverses products, `conj(a b) =
+            conj(b) conj(a)`: the signs of the basis elements, `(d,)`, or `(d, d)` whose row `i` is
+            the conjugate of `e_i`. None where the algebra is to have none.
+        factorization: an exact algorithm for the product, or None.
+        matrix: the matrix form, where the basis is that of matrices listed column by column.
+        reference: where the table and the factorization come from.
 
     Raises:
-        ValueError: if shapes do not fit, the table is not integer, the conjugation is not an
-            involution that reverses products, or the factorization or the matrix form does not
-            give the table; the message names the indices.
+        TypeError: if an argument has the wrong type.
+        ValueError: if a table has the wrong shape or breaks a law; the message names the indices.
 
     Example:
 
-    >>> dual = Algebra("my_dual", ("1", "e"), [[[1, 0], [0, 1]], [[0, 1], [0, 0]]])
-    >>> dual.multiply([2.0, 3.0], [5.0, 7.0]).tolist()
-    [10.0, 29.0]
+    >>> gaussian = Algebra("gaussian", ("1", "i"), [[[1, 0], [0, 1]], [[0, 1], [-1, 0]]], (1, -1))
+    >>> gaussian
+    <Algebra 'gaussian': dimension 2; unital, commutative, associative, alternative, composition>
+    >>> gaussian.multiply([1, 2], [3, 4]).tolist()  # (1 + 2i) (3 + 4i)
+    [-5, 10]
+    >>> float(gaussian.norm([3, 4]))
+    25.0
     """
 
     name: str
@@ -56,266 +90,316 @@ class Algebra:
     reference: str = ""
 
     def __post_init__(self):
-        object.__setattr__(self, "basis", tuple(self.basis))
-        d = len(self.basis)
-        table = _integer_array(self.structure_constants, "structure_constants")
-        if d == 0 or table.shape != (d, d, d):
-            raise ValueError(
-                f"The algebra '{self.name}' has {d} basis elements, so its structure constants "
-                f"have the shape {(d, d, d)}. Received: structure_constants.shape={table.shape}"
-            )
-        object.__setattr__(self, "structure_constants", table)
+        _check_type("name", self.name, str)
+        _check_type("factorization", self.factorization, BilinearFactorization, None)
+        _check_type("matrix", self.matrix, MatrixForm, None)
+        object.__setattr__(self, "basis", _basis(self.basis))
+        object.__setattr__(
+            self, "structure_constants", _integers("structure_constants", self.structure_constants)
+        )
+        self._check_shape("structure_constants", self.structure_constants, 3)
         if self.conjugation is not None:
-            conjugation = _integer_array(self.conjugation, "conjugation")
-            object.__setattr__(self, "conjugation", conjugation)
+            object.__setattr__(self, "conjugation", _integers("conjugation", self.conjugation))
             self._check_conjugation()
-        if self.factorization is not None:
-            self.factorization.check(table)
         if self.matrix is not None:
-            self._check_matrix_form()
+            self._check_table("the matrix form", self.matrix.structure_constants())
+        if self.factorization is not None:
+            self._check_table("the factorization", *self.factorization.table())
 
-    def _check_conjugation(self) -> None:
-        d, matrix = self.dimension, self.conjugation_matrix
-        if self.conjugation.shape not in ((d,), (d, d)):
-            raise ValueError(
-                f"Expected the conjugation of '{self.name}' as signs ({d},) or a matrix ({d}, {d})."
-                f" Received: conjugation.shape={self.conjugation.shape}"
-            )
-        if not np.array_equal(matrix @ matrix, np.eye(d, dtype="int64")):
-            raise ValueError(
-                f"The conjugation of '{self.name}' is not an involution: applied twice it must give "
-                f"the identity. Received: conjugation={self.conjugation.tolist()}"
-            )
-        c = self.structure_constants
-        of_product = c @ matrix
-        reversed_product = np.einsum("jb,ia,bak->ijk", matrix, matrix, c)
-        _require_equal(
-            of_product,
-            reversed_product,
-            f"The conjugation of '{self.name}' must reverse products, conj(e_i e_j) = conj(e_j) "
-            "conj(e_i)",
-        )
-
-    def _check_matrix_form(self) -> None:
-        n, entry = self.matrix.n, self.matrix.entry
-        _require_equal(
-            self.structure_constants,
-            matrix_table(n, entry.structure_constants),
-            f"The structure constants of '{self.name}' are not those of {n} x {n} matrices over "
-            f"'{entry.name}', listed column by column",
-        )
+    # Facts computed from the table.
 
     @property
     def dimension(self) -> int:
-        """Real numbers an element, d."""
+        """Number `d` of real components of an element."""
         return len(self.basis)
 
     @property
     def rank(self) -> int | None:
-        """Real products of the factorization, or None without one."""
+        """Real multiplications of the factorization, or None without one."""
         return None if self.factorization is None else self.factorization.rank
 
-    @cached_property
+    @functools.cached_property
     def num_terms(self) -> int:
-        """Non-zero structure constants: real products of the direct method."""
+        """Number of non-zero structure constants: the multiplications of the product as defined."""
         return int(np.count_nonzero(self.structure_constants))
 
-    @cached_property
+    @functools.cached_property
     def component_gains(self) -> np.ndarray:
-        """`g_k = sum_ij C[i, j, k]^2`: variance of component k of a product of unit-variance ones."""
-        return _frozen((self.structure_constants.astype("float64") ** 2).sum(axis=(0, 1)))
+        """`(d,)`, `g_k = sum_ij C[i,j,k]^2`, float64.
 
-    @cached_property
-    def conjugation_matrix(self) -> np.ndarray | None:
-        """The conjugation as a matrix, row i the conjugate of e_i."""
-        if self.conjugation is None:
-            return None
-        matrix = self.conjugation if self.conjugation.ndim == 2 else np.diag(self.conjugation)
-        return _frozen(matrix)
+        The variance of component k of `a * b`, for independent components of mean 0 and variance 1:
+        2 for each component of a complex product, 4 for quaternions, 1 and 2 for dual numbers.
+        """
+        return read_only(np.square(self.structure_constants).sum(axis=(0, 1)).astype("float64"))
 
-    @cached_property
+    @functools.cached_property
     def unit(self) -> np.ndarray | None:
-        """Coordinates of the two-sided unit, or None."""
-        c, d = self.structure_constants.astype("float64"), self.dimension
-        # u e_j = e_j and e_j u = e_j for all j: linear equations in u.
-        left = c.transpose(1, 2, 0).reshape(d * d, d)
-        right = c.transpose(0, 2, 1).reshape(d * d, d)
-        target = np.tile(np.eye(d).reshape(-1), 2)
-        equations = np.concatenate([left, right])
-        solution = np.rint(np.linalg.lstsq(equations, target, rcond=None)[0])
-        return _frozen(solution) if np.array_equal(equations @ solution, target) else None
+        """`(d,)`, the element 1, float64, or None if there is none."""
+        unit = laws.unit(self.structure_constants)
+        return None if unit is None else read_only(unit.values[0])
 
     @property
     def is_unital(self) -> bool:
-        """Whether there is a unit."""
+        """Whether there is an element 1 with `1 a = a 1 = a`."""
         return self.unit is not None
 
-    @cached_property
+    @functools.cached_property
     def is_commutative(self) -> bool:
-        """Whether ab = ba."""
-        c = self.structure_constants
-        return bool(np.array_equal(c, c.transpose(1, 0, 2)))
+        """Whether `a b = b a`."""
+        return laws.is_commutative(self.structure_constants)
 
-    @cached_property
+    @functools.cached_property
     def is_associative(self) -> bool:
-        """Whether (ab)c = a(bc)."""
-        return not self._associator.any()
+        """Whether `(a b) c = a (b c)`."""
+        return laws.is_associative(self.structure_constants)
 
-    @cached_property
+    @functools.cached_property
     def is_alternative(self) -> bool:
-        """Whether (aa)b = a(ab) and (ab)b = a(bb)."""
-        a = self._associator
-        return not (a + a.transpose(1, 0, 2, 3)).any() and not (a + a.transpose(0, 2, 1, 3)).any()
+        """Whether `(a a) b = a (a b)` and `(b a) a = b (a a)`; associative algebras are."""
+        return self.is_associative or laws.is_alternative(self.structure_constants)
 
-    @cached_property
-    def _associator(self) -> np.ndarray:
-        c = self.structure_constants
-        left = np.einsum("ijp,pkl->ijkl", c, c, optimize=True)
-        return left - np.einsum("jkp,ipl->ijkl", c, c, optimize=True)
-
-    @cached_property
+    @functools.cached_property
     def is_composition(self) -> bool:
-        """Whether the quadratic norm is multiplicative, N(ab) = N(a) N(b), and not degenerate."""
-        form = self._norm_form
-        if form is None or np.linalg.matrix_rank(form) < self.dimension:
-            return False
-        c = self.structure_constants
-        # Polarised: the part of N(ab) - N(a)N(b) symmetric in (i, k) and in (j, l) vanishes.
-        product = np.einsum("ijp,klq,pq->ijkl", c, c, form, optimize=True)
-        difference = 2 * product - 2 * np.einsum("ik,jl->ijkl", form, form)
-        symmetric = difference + difference.transpose(2, 1, 0, 3)
-        return not (symmetric + symmetric.transpose(0, 3, 2, 1)).any()
+        """Whether `norm(a b) = norm(a) norm(b)`.
 
-    @cached_property
-    def _norm_form(self) -> np.ndarray | None:
-        """Symmetric matrix Q with N(a) = a Q a, if a conj(a) is a multiple of the unit."""
-        if self.conjugation is None or self.unit is None:
-            return None
-        product = np.einsum("jb,ibk->ijk", self.conjugation_matrix, self.structure_constants)
-        form = (product + product.transpose(1, 0, 2)) / 2
-        axis = int(np.flatnonzero(self.unit)[0])
-        coefficient = form[:, :, axis] / self.unit[axis]
-        return coefficient if np.array_equal(coefficient[..., None] * self.unit, form) else None
-
-    @cached_property
-    def units_group(self) -> np.ndarray | None:
-        """The finite group that the basis elements generate, `(m, d)`, or None.
-
-        In the order e_0, -e_0, e_1, -e_1, ...; None when products of basis elements are not all
-        plus or minus a basis element, or the group has no inverses.
+        A degenerate norm, such as that of dual numbers (`norm(a + b e) = a^2`), does not count.
         """
-        c, d = self.structure_constants, self.dimension
-        signed = (np.abs(c).sum(axis=2) == 1).all() and np.abs(c).max() == 1
-        if not signed or self.unit is None or not self.is_associative:
-            return None
-        return _frozen(np.stack([np.eye(d), -np.eye(d)], axis=1).reshape(2 * d, d))
+        if self.conjugation is None:
+            return False
+        return laws.is_composition(self.structure_constants, self.conjugation_matrix)
 
-    def multiply(self, a: Any, b: Any) -> np.ndarray:
-        """Product of elements `(..., d)`, broadcasting."""
-        return np.einsum("...i,...j,ijk->...k", a, b, self.structure_constants)
+    @property
+    def laws(self) -> tuple[str, ...]:
+        """Those that hold of unital, commutative, associative, alternative, composition."""
+        return tuple(law for law in _LAWS if getattr(self, f"is_{law}"))
 
-    def conjugate(self, a: Any) -> np.ndarray:
-        """Conjugate of elements `(..., d)`.
+    @functools.cached_property
+    def units_group(self) -> np.ndarray | None:
+        """`(2d, d)`, the finite group of the basis elements and their negatives, or None.
+
+        It exists where the algebra is associative with 1, and products of basis elements are plus
+        or minus basis elements. Each element is followed by its negative: for quaternions 1, -1, i,
+        -i, j, -j, k, -k.
+        """
+        group = laws.units_group(self.structure_constants)
+        return None if group is None else read_only(group.astype("float64"))
+
+    @functools.cached_property
+    def conjugation_matrix(self) -> np.ndarray:
+        """`(d, d)` integers whose row `i` is the conjugate of `e_i`.
 
         Raises:
             ValueError: if the algebra has no conjugation.
         """
         if self.conjugation is None:
             raise ValueError(
-                f"The algebra '{self.name}' has no conjugation. Give its record one. "
-                f"Received: algebra='{self.name}'"
+                f"The algebra '{self.name}' has no conjugation. Give it one: a linear map that is "
+                "its own inverse and reverses products. Received: conjugation=None"
             )
-        return np.asarray(a) @ self.conjugation_matrix
+        c = self.conjugation
+        return c if c.ndim == 2 else read_only(np.diag(c))
+
+    # The product on NumPy arrays.
+
+    def multiply(self, a: Any, b: Any) -> np.ndarray:
+        """Product `a * b`, `a` on the left, of arrays `(..., d)`, broadcasting; integers stay so."""
+        a, b = self._elements("a", a), self._elements("b", b)
+        c = self.structure_constants.astype(np.result_type(a, b))
+        return np.einsum("...i,...j,ijk->...k", a, b, c)
+
+    def conjugate(self, a: Any) -> np.ndarray:
+        """Conjugate of an array `(..., d)`.
+
+        Raises:
+            ValueError: if the algebra has no conjugation.
+        """
+        a = self._elements("a", a)
+        return a @ self.conjugation_matrix.astype(a.dtype)
 
     def norm(self, a: Any) -> np.ndarray:
-        """The algebra's own quadratic norm, `(..., d)` to `(...)`: the unit's coefficient of a conj(a).
+        """The algebra's quadratic norm, `(..., d)` to `(...)`: the part of `a conj(a)` along 1.
 
-        It can be 0 or negative for non-zero elements; the modulus is always the Euclidean norm.
+        This is not the Euclidean modulus: it can be zero or negative for an element that is not
+        zero.
+
+        Raises:
+            ValueError: if the algebra has no unit or no conjugation.
         """
         if self.unit is None:
             raise ValueError(
-                f"The algebra '{self.name}' has no unit, so no quadratic norm of its own. "
-                f"Received: algebra='{self.name}'"
+                f"The algebra '{self.name}' has no unit to measure a norm along. Use the Euclidean "
+                f"modulus instead. Received: algebra='{self.name}'"
             )
-        product = self.multiply(a, self.conjugate(a))
-        return product @ self.unit / (self.unit @ self.unit)
+        a = self._elements("a", a)
+        return self.multiply(a, self.conjugate(a)) @ self.unit / (self.unit @ self.unit)
 
-    def get_config(self) -> dict[str, Any]:
-        """Content as plain values, for `from_config`."""
+    # Identity and serialization.
+
+    def get_config(self) -> dict:
+        """The content as plain Python values, from which `from_config` makes an equal algebra."""
+        conjugation, factorization, matrix = self.conjugation, self.factorization, self.matrix
+        terms = np.argwhere(self.structure_constants)
+        values = self.structure_constants[tuple(terms.T)]
         return {
             "name": self.name,
             "basis": list(self.basis),
-            "structure_constants": self.structure_constants.tolist(),
-            "conjugation": None if self.conjugation is None else self.conjugation.tolist(),
-            "factorization": None if self.factorization is None else self.factorization.get_config(),
+            "structure_constants": np.column_stack([terms, values]).tolist(),
+            "conjugation": None if conjugation is None else conjugation.tolist(),
+            "factorization": None if factorization is None else factorization.get_config(),
             "matrix": None
-            if self.matrix is None
-            else {"n": self.matrix.n, "entry": self.matrix.entry.get_config()},
+            if matrix is None
+            else {"n": matrix.n, "entry": matrix.entry.get_config()},
             "reference": self.reference,
         }
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
-        """Inverse of `get_config`."""
-        config = dict(config)
-        if config.get("factorization") is not None:
-            config["factorization"] = BilinearFactorization(**config["factorization"])
-        if config.get("matrix") is not None:
-            form = config["matrix"]
-            config["matrix"] = MatrixForm(form["n"], cls.from_config(form["entry"]))
-        return cls(**config)
+    def from_config(cls, config: dict) -> "Algebra":
+        """Inverse of `get_config`, with all checks.
 
-    @cached_property
+        Raises:
+            ValueError: if the config is not one that `get_config` makes.
+        """
+        try:
+            fields = dict(config)
+            d, terms = len(fields["basis"]), np.array(fields["structure_constants"], dtype=np.int64)
+            i, j, k, values = terms.reshape(-1, 4).T
+            fields["structure_constants"] = np.zeros((d, d, d), dtype=np.int64)
+            fields["structure_constants"][i, j, k] = values
+            if fields.get("factorization"):
+                fields["factorization"] = BilinearFactorization.from_config(fields["factorization"])
+            if fields.get("matrix"):
+                n, entry = fields["matrix"]["n"], fields["matrix"]["entry"]
+                fields["matrix"] = MatrixForm(n, cls.from_config(entry))
+            return cls(**fields)
+        except (KeyError, IndexError, TypeError) as error:
+            raise ValueError(
+                "Expected the config of an algebra as `Algebra.get_config()` makes it, with a name, "
+                "a basis and the non-zero structure constants as rows [i, j, k, value]. "
+                f"Received: config={config!r}"
+            ) from error
+
+    @functools.cached_property
     def _key(self) -> tuple:
-        f = self.factorization
-        return (
-            self.name,
-            self.basis,
-            self.structure_constants.tobytes(),
-            None if self.conjugation is None else self.conjugation_matrix.tobytes(),
-            None if f is None else (f.u.tobytes(), f.v.tobytes(), f.w.tobytes()),
-            None if self.matrix is None else (self.matrix.n, self.matrix.entry._key),
-        )
+        conjugation = None if self.conjugation is None else self.conjugation_matrix.tobytes()
+        table = self.structure_constants.tobytes()
+        return self.name, self.basis, table, conjugation, self.factorization, self.matrix
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Algebra) and self._key == other._key
+        return self._key == other._key if isinstance(other, Algebra) else NotImplemented
 
     def __hash__(self) -> int:
         return hash(self._key)
 
+    def __reduce__(self):
+        # Copies and pickles are made again from content, which keeps their arrays read-only.
+        return Algebra.from_config, (self.get_config(),)
+
     def __repr__(self) -> str:
-        rank = "" if self.rank is None else f", rank={self.rank}"
-        return f"Algebra('{self.name}', dimension={self.dimension}{rank})"
+        rank = "" if self.rank is None else f", rank {self.rank}"
+        laws = f"; {', '.join(self.laws)}" if self.laws else ""
+        return f"<Algebra '{self.name}': dimension {self.dimension}{rank}{laws}>"
+
+    def __str__(self) -> str:
+        """The multiplication table, left factors down the side."""
+        rows = [[self.name, *self.basis]]
+        for name, products in zip(self.basis, self.structure_constants, strict=True):
+            rows.append([name, *map(self._format, products)])
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        return "\n".join("  ".join(map(str.rjust, row, widths)) for row in rows)
+
+    # Checks.
+
+    def _elements(self, name: str, value: Any) -> np.ndarray:
+        array = np.asarray(value)
+        if array.ndim == 0 or array.shape[-1] != self.dimension:
+            raise ValueError(
+                f"Expected an array (..., {self.dimension}), the components of the algebra "
+                f"'{self.name}' last. Received: {name}.shape={array.shape}"
+            )
+        return array
+
+    def _check_shape(self, name: str, array: np.ndarray, *ranks: int) -> None:
+        shapes = [(self.dimension,) * rank for rank in ranks]
+        if array.shape not in shapes:
+            raise ValueError(
+                f"The algebra '{self.name}' has {self.dimension} basis elements, so {name} must have "
+                f"the shape {' or '.join(map(str, shapes))}. Received: {name}.shape={array.shape}"
+            )
+
+    def _check_conjugation(self) -> None:
+        self._check_shape("conjugation", self.conjugation, 1, 2)
+        c, m = self.structure_constants, self.conjugation_matrix
+        wrong = np.argwhere(m @ m != np.eye(self.dimension, dtype=np.int64))
+        if len(wrong):
+            raise ValueError(
+                f"The conjugation of '{self.name}' must be its own inverse; it is not for "
+                f"e_{wrong[0][0]}. Received: conjugation={self.conjugation.tolist()}"
+            )
+        of_product = c @ m
+        # conj(e_j) conj(e_i) = sum_ab m[j,b] m[i,a] e_b e_a
+        reversed_product = np.tensordot(m, np.tensordot(m, c, axes=(1, 0)), axes=(1, 1))
+        wrong = np.argwhere(of_product != reversed_product)
+        if len(wrong):
+            i, j, _ = (int(index) for index in wrong[0])
+            raise ValueError(
+                f"The conjugation of '{self.name}' must reverse products, but for i={i}, j={j} "
+                f"conj(e_i e_j) is {self._format(of_product[i, j])} and conj(e_j) conj(e_i) is "
+                f"{self._format(reversed_product[i, j])}. "
+                f"Received: conjugation={self.conjugation.tolist()}"
+            )
+
+    def _check_table(self, source: str, table: np.ndarray, denominator: int = 1) -> None:
+        """Compare exactly what the factorization or the matrix form computes with the constants."""
+        c = self.structure_constants
+        if table.shape != c.shape:
+            raise ValueError(
+                f"The algebra '{self.name}' has dimension {self.dimension}, {source} another one. "
+                f"Received: dimension={len(table)}"
+            )
+        wrong = np.argwhere(table != c * denominator)
+        if len(wrong):
+            i, j, k = (int(index) for index in wrong[0])
+            raise ValueError(
+                f"The structure constants of '{self.name}' and {source} differ in {len(wrong)} of "
+                f"{c.size} entries, first at [{i}, {j}, {k}]: expected {c[i, j, k]}. "
+                f"Received: {Fraction(int(table[i, j, k]), denominator)}"
+            )
+
+    def _format(self, element: np.ndarray) -> str:
+        """An element with integer components written out, such as `2-i`."""
+        text = ""
+        for value, name in zip(element.tolist(), self.basis, strict=True):
+            sign = "-" if value < 0 else "+" if text else ""
+            factor = "" if abs(value) == 1 and name != "1" else str(abs(value))
+            text += sign + factor + (name if name != "1" else "") if value else ""
+        return text or "0"
 
 
-def matrix_table(n: int, entry_table: np.ndarray) -> np.ndarray:
-    """Structure constants of n x n matrices over an algebra, column by column."""
-    e = entry_table.shape[0]
-    d = n * n * e
-    units = np.eye(n, dtype="int64")
-    # The left factor stands at column k, entry p, row r, the right one at column s, entry q, row l.
-    table = np.einsum("kl,ra,sb,pqt->kprsqlbta", *(units,) * 3, entry_table.astype("int64"))
-    return table.reshape(d, d, d)
+def _check_type(name: str, value: Any, expected: type, *others: None) -> None:
+    if not isinstance(value, expected) and value not in others:
+        kinds = " or ".join([expected.__name__, *map(str, others)])
+        raise TypeError(f"Expected {name} to be of type {kinds}. Received: {name}={value!r}")
 
 
-def _integer_array(values: Any, name: str) -> np.ndarray:
-    array = np.array(values)
-    if array.dtype == object or not np.array_equal(array, np.rint(array.astype("float64"))):
-        raise ValueError(f"Expected integers. Received: {name}={values!r}")
-    return _frozen(array.astype("int64"))
-
-
-def _require_equal(actual: np.ndarray, expected: np.ndarray, message: str) -> None:
-    wrong = np.argwhere(actual != expected)
-    if len(wrong):
-        indices = ", ".join(str(int(i)) for i in wrong[0])
+def _basis(basis: Sequence[str]) -> tuple[str, ...]:
+    names = () if isinstance(basis, str) else tuple(basis)
+    if not names or not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
         raise ValueError(
-            f"{message}; {len(wrong)} places differ, the first at ({indices}). "
-            f"Received: {int(actual[tuple(wrong[0])])}, expected {int(expected[tuple(wrong[0])])}"
+            "Expected a sequence of one or more different names of basis elements. "
+            f"Received: basis={basis!r}"
         )
+    return names
 
 
-def _frozen(array: np.ndarray) -> np.ndarray:
-    array = np.array(array)
-    array.setflags(write=False)
-    return array
+def _integers(name: str, values: Any) -> np.ndarray:
+    """A read-only int64 array from whole numbers of any type."""
+    try:
+        array = np.asarray(values, dtype="float64")
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"Expected an array of integers. Received: {name}={values!r}") from error
+    if not (np.abs(array) <= laws.MAX_CONSTANT).all() or (array != np.rint(array)).any():
+        raise ValueError(
+            f"Expected integers between -{laws.MAX_CONSTANT} and {laws.MAX_CONSTANT}; another basis, "
+            f"rescaled, may have them. Received: {name}={values!r}"
+        )
+    return read_only(array.astype(np.int64))

@@ -68,7 +68,7 @@ class AlgebraActivation(ActivationBody, keras.layers.Layer):
 
 
 class ActivationHostMixin(AlgebraLayerMixin):
-    """For layers with an `activation` argument; a parametric one becomes a sub-layer `activation`."""
+    """For layers with an `activation`; a parametric one becomes the sub-layer `activation`."""
 
     def _set_activation(self, activation: Any) -> None:
         self.activation = activations.get(activation, self.algebra)

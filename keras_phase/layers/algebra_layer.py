@@ -100,5 +100,3 @@ class ShapePreservingMixin(AlgebraLayerMixin):
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         """The input's shape."""
         return input_shape
-
-

@@ -7,7 +7,7 @@ import keras
 from keras import ops
 
 from ..ops import layout
-from ..ops import modulus as modulus_ops
+from ..ops.modulus import in_float32, modulus
 from ..registry import Registry
 from .algebra_layer import AlgebraLayerMixin, register
 
@@ -167,8 +167,8 @@ class FromAlgebraBody(AlgebraLayerMixin):
         EXITS.get(to)
         if to == "complex" and self.algebra.dimension != 2:
             raise ValueError(
-                "FromAlgebra(to='complex') needs elements of 2 real numbers. Use to='concat', or an "
-                "algebra of dimension 2. "
+                "FromAlgebra(to='complex') needs elements of 2 real numbers. Use to='concat', or "
+                "an algebra of dimension 2. "
                 f"Received: algebra='{self.algebra.name}' of dimension {self.algebra.dimension}"
             )
         self.to = to
@@ -202,8 +202,15 @@ class FromAlgebraBody(AlgebraLayerMixin):
 
 
 EXITS = Registry("way out of an algebra (`to`)")
-EXITS.add("norm", modulus_ops.modulus)
-EXITS.add("squared_norm", modulus_ops.squared_modulus)
+EXITS.add("norm", modulus)
+
+
+@EXITS.register("squared_norm")
+@in_float32
+def _squared_norm(x: Tensor, algebra: Any) -> Tensor:
+    return ops.sum(ops.square(layout.to_axis(x, algebra.dimension)), axis=-2)
+
+
 EXITS.add("first", lambda x, algebra: layout.split(x, algebra.dimension)[0])
 EXITS.add("concat", lambda x, algebra: x)
 EXITS.add("complex", lambda x, algebra: layout.to_complex(x))
@@ -253,7 +260,7 @@ class ModulusBody(AlgebraLayerMixin):
 
     def call(self, inputs: Tensor) -> Tensor:
         """Modulus of `(..., d*n)`."""
-        return modulus_ops.modulus(inputs, self.algebra)
+        return modulus(inputs, self.algebra)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         """`(..., n)`."""

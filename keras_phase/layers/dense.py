@@ -7,7 +7,8 @@ from keras import constraints, initializers, ops, regularizers
 
 from .. import initializers as algebra_initializers
 from .. import parametrizations
-from ..ops import dispatch, modulus
+from ..ops import dispatch
+from ..ops.modulus import modulus_axis, phase_axis
 from ..parametrizations import Parametrization
 from .activation import ActivationHostMixin
 from .algebra_layer import AlgebraLayerMixin, register
@@ -250,12 +251,12 @@ class PhaseDenseBody(DenseBody):
         Angles in radians, `(in, units)`, when d = 2; signs, `(in, units)`, when d = 1; unit
         directions, `(d, in, units)`, otherwise.
         """
-        return modulus.phase_axis(self.kernel, axis=0)
+        return phase_axis(self.kernel, axis=0)
 
     @property
     def amplitude(self) -> Tensor:
         """Moduli of the kernel elements, `(in, units)`."""
-        return modulus.modulus_axis(self.kernel, axis=0)
+        return modulus_axis(self.kernel, axis=0)
 
     def get_config(self) -> dict[str, Any]:
         """Arguments of the constructor."""

@@ -81,9 +81,7 @@ class AlgebraFlatten(FlattenBody, keras.layers.Layer):
 class ReshapeBody(AlgebraLayerMixin):
     """The logic of `AlgebraReshape`, for any Keras base class."""
 
-    def __init__(
-        self, target_shape: tuple[int, ...], *, algebra: Any = "complex", **kwargs: Any
-    ):
+    def __init__(self, target_shape: tuple[int, ...], *, algebra: Any = "complex", **kwargs: Any):
         super().__init__(**kwargs)
         self._set_algebra(algebra)
         self.target_shape = tuple(target_shape)
@@ -190,8 +188,11 @@ class ConcatenateBody(AlgebraLayerMixin):
         axis = self.axis % len(input_shape[0])
         total: int | None = 0
         for shape in input_shape:
-            others = [(a, b) for i, (a, b) in enumerate(zip(shape, input_shape[0], strict=False))
-                      if i != axis]
+            others = [
+                (a, b)
+                for i, (a, b) in enumerate(zip(shape, input_shape[0], strict=False))
+                if i != axis
+            ]
             if len(shape) != len(input_shape[0]) or any(
                 a != b for a, b in others if None not in (a, b)
             ):

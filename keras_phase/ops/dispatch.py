@@ -11,6 +11,7 @@ from .. import algebras
 from ..algebras import Algebra
 from ..registry import Registry
 from . import native, product
+from .modulus import is_half
 from .product import DENSE, Contraction
 
 Tensor = Any
@@ -97,7 +98,7 @@ def choose(x: Tensor, kernel: Tensor, algebra: Algebra) -> ProductMethod:
     if algebra.matrix is not None:
         return METHODS.get("matrix")
     wide = d * min(kernel.shape[-2], kernel.shape[-1]) >= _MIN_FACTORED_WIDTH
-    if algebra.factorization is None or not wide or product.is_half(x):
+    if algebra.factorization is None or not wide or is_half(x):
         return METHODS.get("expanded")
     return METHODS.get("expanded" if native.executing_eagerly() else "factored")
 

@@ -83,7 +83,7 @@ def from_complex(x: Tensor) -> Tensor:
 
 
 def to_complex(x: Tensor) -> Tensor:
-    """Real component-major `(..., 2n)` to a complex tensor `(..., n)`; `float16` becomes `float32`."""
+    """Real component-major `(..., 2n)` to complex `(..., n)`; 16-bit floats become float32."""
     real, imag = split(x, 2)
     if str(real.dtype) not in ("float32", "float64"):
         real, imag = ops.cast(real, "float32"), ops.cast(imag, "float32")

@@ -11,10 +11,11 @@ gradient is finite:
 | phase (d = 2, radians) | 0 | 0 |
 
 What counts as zero: the squares that a modulus sums must not underflow, so an element with
-`|x|^2` below the smallest normal number, `|x| < 1.1e-19` in float32 (1.5e-154 in float64), counts as
-zero, on every backend and with or without flushed denormals. Above `1.8e19` (1.3e154) the squares
-overflow and the modulus is infinite. Elements with d = 1 have neither limit: there the modulus is
-`abs` and the direction `sign`, with gradient 0. A NaN in an element makes all of it NaN.
+`|x|^2` below the smallest normal number, `|x| < 1.1e-19` in float32 (1.5e-154 in float64), counts
+as zero, on every backend and with or without flushed denormals. Above `1.8e19` (1.3e154) the
+squares overflow and the modulus is infinite. Elements with d = 1 have neither limit: there the
+modulus is `abs` and the direction `sign`, with gradient 0. A NaN in an element makes all of it
+NaN.
 
 `float16` and `bfloat16` are computed in float32 and cast back: no element of a float16 tensor
 underflows. The gradient of a direction grows as `1 / |x|`, so in float16 it overflows to infinity
@@ -134,7 +135,7 @@ def from_polar(modulus: Tensor, direction: Tensor, algebra: Any) -> Tensor:
 
 
 def modulus_axis(x: Tensor, axis: int, keepdims: bool = False) -> Tensor:
-    """`modulus` of elements whose components lie along `axis`, which is dropped unless `keepdims`."""
+    """`modulus` of elements whose components lie along `axis`, dropped unless `keepdims`."""
     norm = in_float32(lambda x: _norm_and_zero(x, axis)[0])(x)
     return norm if keepdims else ops.squeeze(norm, axis=axis)
 
@@ -156,7 +157,7 @@ def phase_axis(x: Tensor, axis: int) -> Tensor:
     first = ops.where(is_zero, ops.ones_like(first), first)
     second = ops.where(is_zero, ops.zeros_like(second), second)
     angle = ops.arctan2(second, first)
-    # Just below the cut arctan2 rounds to -pi, and it does so at -0.0. A constant keeps the gradient.
+    # arctan2 is -pi at -0.0 and just below the cut; adding a constant keeps the gradient.
     at_cut = angle <= np.array(-math.pi, dtype=keras.backend.standardize_dtype(angle.dtype))
     return angle + 2 * math.pi * ops.cast(at_cut, angle.dtype)
 

@@ -18,8 +18,8 @@ def code_points(algebra: Any, bits: int) -> np.ndarray:
     * d = 1: the signs `(1, -1)`; only one bit.
     * d = 2: the angles `2 pi m / 2^bits`, `m = 0, 1, ...`, starting at 0 radians.
     * d > 2: the algebra's finite unit group when it has `2^bits` elements (quaternion, 3 bits:
-      1, -1, i, -i, j, -j, k, -k); else, for `bits = d`, the sign patterns `(+-1, ..., +-1)/sqrt(d)`,
-      counted in binary with + before -, the last component changing fastest.
+      1, -1, i, -i, j, -j, k, -k); else, for `bits = d`, the sign patterns
+      `(+-1, ..., +-1)/sqrt(d)`, counted in binary with + before -, the last component fastest.
 
     Args:
         algebra: an `Algebra`, its name or its config.

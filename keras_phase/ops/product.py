@@ -10,6 +10,7 @@ form. All agree in output and in both gradients. `dispatch` chooses among them.
 """
 
 import functools
+import operator
 from typing import Any, Protocol
 
 from keras import ops
@@ -17,6 +18,7 @@ from keras import ops
 from .. import algebras
 from ..algebras import Algebra
 from . import layout
+from .modulus import is_half
 
 Tensor = Any
 
@@ -61,7 +63,7 @@ DENSE = Dense()
 
 
 def expand_kernel(kernel: Tensor, algebra: Any) -> Tensor:
-    """The real kernel that acts as `kernel` does: `(d, *window, in, out)` to `(*window, d*in, d*out)`.
+    """The real kernel that acts as `kernel` does, `(*window, d*in, d*out)`.
 
     Block `(j, k)` is `sum_i C[i, j, k] kernel[i]`.
     """
@@ -151,7 +153,7 @@ def multiply(a: Tensor, b: Tensor, algebra: Any) -> Tensor:
     for terms in _product_terms(algebra):
         products = [_scaled(ops.multiply(a_parts[i], b_parts[j]), c) for c, i, j in terms]
         result.append(
-            functools.reduce(ops.add, products)
+            functools.reduce(operator.add, products)
             if products
             else ops.zeros_like(ops.multiply(a_parts[0], b_parts[0]))
         )
@@ -162,15 +164,13 @@ def conjugate(x: Tensor, algebra: Any) -> Tensor:
     """Conjugate of every element, `(..., d*n)` to `(..., d*n)`."""
     algebra = algebras.get(algebra)
     table = algebra.conjugation
-    matrix_form = table if table.ndim == 2 else [[s if i == j else 0 for j in range(len(table))]
-                                                 for i, s in enumerate(table)]
+    matrix_form = (
+        table
+        if table.ndim == 2
+        else [[s if i == j else 0 for j in range(len(table))] for i, s in enumerate(table)]
+    )
     columns = tuple(tuple(float(c) for c in col) for col in zip(*matrix_form, strict=True))
     return layout.merge(_combinations(layout.split(x, algebra.dimension), columns))
-
-
-def is_half(x: Tensor) -> bool:
-    """Whether `x` has a 16-bit float dtype, where the stock factored forms lose too much."""
-    return str(x.dtype).removeprefix("<dtype: '").rstrip("'>") in ("float16", "bfloat16")
 
 
 class _Columns:
@@ -195,9 +195,7 @@ def _blocks(algebra: Algebra) -> tuple:
     """Per input component j and output component k the terms `(coefficient, i)` of block (j, k)."""
     c, d = algebra.structure_constants, algebra.dimension
     return tuple(
-        tuple(
-            tuple((float(c[i, j, k]), i) for i in range(d) if c[i, j, k]) for k in range(d)
-        )
+        tuple(tuple((float(c[i, j, k]), i) for i in range(d) if c[i, j, k]) for k in range(d))
         for j in range(d)
     )
 
@@ -207,9 +205,7 @@ def _product_terms(algebra: Algebra) -> tuple:
     """Per output component k the terms `(coefficient, i, j)`."""
     c, d = algebra.structure_constants, algebra.dimension
     return tuple(
-        tuple(
-            (float(c[i, j, k]), i, j) for i in range(d) for j in range(d) if c[i, j, k]
-        )
+        tuple((float(c[i, j, k]), i, j) for i in range(d) for j in range(d) if c[i, j, k])
         for k in range(d)
     )
 
@@ -226,11 +222,11 @@ def _combine(plus: list[Tensor], minus: list[Tensor], terms: tuple) -> Tensor:
     parts = [
         plus[i] if c == 1 else minus[i] if c == -1 else ops.multiply(plus[i], c) for c, i in terms
     ]
-    return functools.reduce(ops.add, parts)
+    return functools.reduce(operator.add, parts)
 
 
 def _combinations(tensors: list[Tensor], rows: tuple) -> list[Tensor]:
-    """Per row of coefficients one linear combination of `tensors`, by additions where they are +-1."""
+    """One linear combination of `tensors` for each row, by additions where it has +-1."""
     return [_combination(tensors, row) for row in rows]
 
 
@@ -241,7 +237,7 @@ def _combination(tensors: list[Tensor], row: tuple) -> Tensor:
     (c, first), *rest = terms
     total = _scaled(first, c)
     for c, t in rest:
-        total = ops.subtract(total, _scaled(t, -c)) if c < 0 else ops.add(total, _scaled(t, c))
+        total = total - _scaled(t, -c) if c < 0 else total + _scaled(t, c)
     return total
 
 

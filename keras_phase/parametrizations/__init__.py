@@ -57,8 +57,9 @@ def serialize(parametrization: Parametrization) -> dict[str, Any]:
 def of(layer: keras.layers.Layer) -> list[Parametrization]:
     """The built parametrizations of one layer's own kernels (not of its sub-layers).
 
-    A stock Keras layer's float weights of rank 2 or more are viewed as `Cartesian` kernels in the
-    real algebra, so that one pruning engine serves both.
+    A stock Keras layer's float weights of rank 2 or more, biases apart (attention and GRU have some
+    of rank 2), are viewed as `Cartesian` kernels in the real algebra, so that one pruning engine
+    serves both.
     """
     if not layer.built:
         return []
@@ -69,7 +70,10 @@ def of(layer: keras.layers.Layer) -> list[Parametrization]:
     return [
         Cartesian.view(v)
         for v in layer.weights
-        if id(v) not in inner and len(v.shape) >= 2 and "float" in str(v.dtype)
+        if id(v) not in inner
+        and len(v.shape) >= 2
+        and "float" in str(v.dtype)
+        and not v.name.endswith("bias")
     ]
 
 

@@ -57,7 +57,11 @@ class Parametrization:
             constraint: of the main variable.
         """
         built = copy.copy(self)
-        built.algebra, built.shape, built.path = algebra, tuple(shape), f"{getattr(layer, 'path', layer.name)}/{name}"
+        built.algebra, built.shape, built.path = (
+            algebra,
+            tuple(shape),
+            f"{getattr(layer, 'path', layer.name)}/{name}",
+        )
         built._create(layer, name, initializer, regularizer, constraint)
         return built
 

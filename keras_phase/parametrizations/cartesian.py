@@ -14,8 +14,8 @@ Tensor = Any
 class Cartesian(Parametrization):
     """Store the components of the kernel, the default of every layer.
 
-    One variable `kernel`, `(d, *window, in, out)`; when d = 1 the component axis is dropped, so that
-    the real algebra has the very variables of the stock layer.
+    One variable `kernel`, `(d, *window, in, out)`; when d = 1 the component axis is dropped, so
+    that the real algebra has the very variables of the stock layer.
     """
 
     def _create(

@@ -25,8 +25,8 @@ class Polar(Parametrization):
 
     Variables: `direction`, of the kernel's shape, normalised at use (its own length is free, a zero
     stays zero), and `amplitude`. When d = 1 the direction is `sign(direction)` with a
-    straight-through gradient. With `phase_bits=k` the direction is rounded to one of 2^k code points
-    (`ops.phase_code.code_points`), also with a straight-through gradient.
+    straight-through gradient. With `phase_bits=k` the direction is rounded to one of 2^k code
+    points (`ops.phase_code.code_points`), also with a straight-through gradient.
 
     The kernel's initializer is drawn once: `direction` starts as the drawn kernel, `amplitude` as
     its moduli (their mean over a unit, or over the layer).
@@ -43,8 +43,8 @@ class Polar(Parametrization):
     def __init__(self, amplitude: str = "element", phase_bits: int | None = None):
         if amplitude not in _AMPLITUDE_SHAPES:
             raise ValueError(
-                f"`amplitude` must be one of {', '.join(map(repr, _AMPLITUDE_SHAPES))}: an amplitude "
-                "for each element, for each output unit, or one for the layer. "
+                f"`amplitude` must be one of {', '.join(map(repr, _AMPLITUDE_SHAPES))}: an "
+                "amplitude for each element, each output unit, or one for the layer. "
                 f"Received: amplitude={amplitude!r}"
             )
         self.amplitude = amplitude
@@ -130,7 +130,7 @@ class Polar(Parametrization):
             self._amplitude.assign(ops.where(pruned, modulus, self._amplitude))
 
     def constrain(self, projection: Projection | None) -> None:
-        """Project the kernel by projecting direction, then amplitude, after every optimizer step."""
+        """Project direction, then amplitude, after every optimizer step."""
         if projection is None:
             for variable in self.variables:
                 install(variable, None)

@@ -128,8 +128,8 @@ def test_unknown_batch_size_keeps_the_other_sizes(cls, arguments, shape, weights
 def test_real_algebra_equals_the_stock_layer_bit_for_bit(ours, stock, arguments, shape):
     keras.utils.set_random_seed(5)
     theirs = stock(**arguments)
-    y_theirs = theirs(data(shape), training=True) if stock is keras.layers.Dropout else theirs(
-        data(shape)
+    y_theirs = (
+        theirs(data(shape), training=True) if stock is keras.layers.Dropout else theirs(data(shape))
     )
     keras.utils.set_random_seed(5)
     layer = ours(**arguments, algebra="real")

@@ -24,9 +24,9 @@ SIZES = [((5,), 3, 4), ((1,), 1, 1), ((2, 3), 7, 5), ((0,), 3, 2), ((2, 1, 3), 2
 def by_definition(x, kernel, algebra):
     """y_j = sum_i w_ij * x_i with the structure constants, in NumPy."""
     d = algebra.dimension
-    xs = x.reshape(*x.shape[:-1], d, -1)
+    xs = x.reshape(*x.shape[:-1], d, kernel.shape[1])
     y = np.einsum("pqr,pij,...qi->...rj", algebra.structure_constants, kernel, xs)
-    return y.reshape(*x.shape[:-1], -1)
+    return y.reshape(*x.shape[:-1], d * kernel.shape[2])
 
 
 def draw(algebra, leading, size_in, size_out, seed=0, dtype="float64"):

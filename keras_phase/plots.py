@@ -1,0 +1,194 @@
+"""Figures of weights and of pruning, on matplotlib (an optional extra).
+
+Every function draws on `ax`, or on a new figure, and returns the `Axes`, so that titles, sizes and
+saving stay the caller's: `weight_cloud(layer).figure.savefig("weights.png")`.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+_INK = "#1f4e79"
+_ACCENT = "#d1495b"
+_MAX_POINTS = 6000
+
+
+def weight_cloud(layer_or_kernel: Any, ax: Any = None, *, color: str = _INK) -> Any:
+    """Draw each kernel element as a point of the plane.
+
+    Two components (complex numbers): real part against imaginary part. More than two: first
+    component against the modulus of the others, so that the angle to the horizontal axis is the
+    angle to the first basis element. One component: a histogram of the weights. The circle, or for
+    one component the pair of lines, is the mean modulus of the non-zero elements. Of more than 6000
+    elements an evenly spread sample is drawn.
+
+    Args:
+        layer_or_kernel: a built layer with a `kernel`, or an array `(d, *window, in, out)`.
+        ax: matplotlib `Axes`; None makes a new figure.
+        color: of the points.
+
+    Returns:
+        The `Axes`.
+
+    Raises:
+        ImportError: if matplotlib is not installed.
+        ValueError: if the kernel has no element, or less than two axes.
+    """
+    ax = _axes(ax, figsize=(4.6, 4.6))
+    elements = _elements(layer_or_kernel)
+    scale = _mean_modulus(elements)
+    if elements.shape[0] == 1:
+        ax.hist(elements[0], bins=100, color=color)
+        for x in (-scale, scale):
+            ax.axvline(x, color=_ACCENT, linestyle="--", linewidth=1)
+        ax.set(xlabel="weight", ylabel="number of weights")
+        return _finished(ax)
+    shown = elements[:, :: max(1, elements.shape[1] // _MAX_POINTS)]
+    x, y = shown[0], shown[1] if len(shown) == 2 else np.linalg.norm(shown[1:], axis=0)
+    ax.scatter(x, y, s=4, alpha=0.35, linewidths=0, color=color, rasterized=True)
+    angle = np.linspace(-np.pi, np.pi, 361)
+    ax.plot(scale * np.cos(angle), scale * np.sin(angle), "--", color=_ACCENT, linewidth=1)
+    reach = 1.08 * max(np.linalg.norm(shown, axis=0).max(), scale) or 1.0
+    ax.set(
+        xlim=(-reach, reach),
+        ylim=(-reach, reach) if len(shown) == 2 else (0, reach),
+        aspect="equal",
+        xlabel="real part" if len(shown) == 2 else "first component",
+        ylabel="imaginary part" if len(shown) == 2 else "modulus of the other components",
+    )
+    return _finished(ax)
+
+
+def phase_histogram(
+    layer_or_kernel: Any, ax: Any = None, *, bins: int = 72, label: str | None = None
+) -> Any:
+    """Draw how the phases of the non-zero kernel elements are distributed.
+
+    Two components: the angle in (-pi, pi] radians. More: the angle to the first basis element, in
+    [0, pi]. One: the numbers of negative and positive weights. Two calls on one `ax` compare.
+
+    Args:
+        layer_or_kernel: a built layer with a `kernel`, or an array `(d, *window, in, out)`.
+        ax: matplotlib `Axes`; None makes a new figure.
+        bins: number of bins over the whole range of angles.
+        label: name in the legend.
+
+    Returns:
+        The `Axes`.
+
+    Raises:
+        ImportError: if matplotlib is not installed.
+        ValueError: if the kernel has no element, or less than two axes.
+    """
+    ax = _axes(ax)
+    elements = _elements(layer_or_kernel)
+    elements = elements[:, np.any(elements != 0, axis=0)]
+    if len(elements) == 1:
+        counts = [np.sum(elements < 0), np.sum(elements > 0)]
+        ax.bar(["negative", "positive"], counts, width=0.5, alpha=0.6, label=label)
+        ax.set(xlabel="sign", ylabel="number of weights")
+    else:
+        both = len(elements) == 2
+        other = elements[1] if both else np.linalg.norm(elements[1:], axis=0)
+        low = -np.pi if both else 0.0
+        ax.hist(
+            np.arctan2(other, elements[0]),
+            bins=np.linspace(low, np.pi, bins + 1),
+            alpha=0.6,
+            label=label,
+        )
+        ticks = np.arange(low, np.pi + 0.01, np.pi / 2)
+        ax.set_xticks(ticks, [_in_pi(t) for t in ticks])
+        ax.set(
+            xlim=(low, np.pi),
+            xlabel=f"{'phase' if both else 'angle to the first basis element'} (radians)",
+            ylabel="number of weights",
+        )
+    if label is not None:
+        ax.legend(frameon=False)
+    return _finished(ax)
+
+
+def variant_curves(
+    history: Mapping[str, Sequence[float]],
+    ax: Any = None,
+    *,
+    x: str = "epoch",
+    ylabel: str = "accuracy",
+) -> Any:
+    """Draw one curve for each pruning variant, each named at its end.
+
+    Args:
+        history: values by variant, with the points where they were taken under the key `x`
+            (`PhaseProbe.history` is such a mapping); without that key they count from 1.
+        ax: matplotlib `Axes`; None makes a new figure.
+        x: the key, and the label, of the horizontal axis.
+        ylabel: the label of the vertical axis.
+
+    Returns:
+        The `Axes`.
+
+    Raises:
+        ImportError: if matplotlib is not installed.
+        ValueError: if a curve has not as many values as there are points.
+    """
+    ax = _axes(ax, figsize=(7.0, 4.2))
+    curves = {name: list(values) for name, values in history.items() if name != x}
+    for name, values in curves.items():
+        points = list(history.get(x, range(1, len(values) + 1)))
+        if len(points) != len(values):
+            raise ValueError(
+                f"Expected one value of '{name}' for each of the {len(points)} points of '{x}'. "
+                f"Received: {len(values)} values"
+            )
+        ax.plot(points, values, marker="o", markersize=3, linewidth=1.6, label=name)
+    ax.set(xlabel=x, ylabel=ylabel)
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.grid(alpha=0.25)
+    if curves:
+        ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return _finished(ax)
+
+
+def _axes(ax: Any, figsize: tuple[float, float] = (5.6, 3.8)) -> Any:
+    if ax is not None:
+        return ax
+    try:
+        from matplotlib import pyplot
+    except ImportError as error:
+        raise ImportError(
+            "keras_phase.plots draws with matplotlib, which is not installed. "
+            "Run: pip install keras_phase[plots]"
+        ) from error
+    return pyplot.subplots(figsize=figsize, layout="constrained")[1]
+
+
+def _finished(ax: Any) -> Any:
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def _elements(layer_or_kernel: Any) -> np.ndarray:
+    """The kernel as `(d, number of elements)`."""
+    kernel = getattr(layer_or_kernel, "kernel", layer_or_kernel)
+    kernel = np.asarray(ops.convert_to_numpy(kernel), dtype="float64")
+    if kernel.ndim < 2 or kernel.size == 0:
+        raise ValueError(
+            "Expected a built layer, or its effective kernel (d, *window, in, out) with at least "
+            f"one element. Received: kernel.shape={kernel.shape}"
+        )
+    return kernel.reshape(kernel.shape[0], -1)
+
+
+def _mean_modulus(elements: np.ndarray) -> float:
+    modulus = np.linalg.norm(elements, axis=0)
+    return float(modulus[modulus > 0].mean()) if np.any(modulus > 0) else 0.0
+
+
+def _in_pi(angle: float) -> str:
+    """0, π/2, -π ... of a multiple of pi/2."""
+    halves = round(angle / (np.pi / 2))
+    named = {0: "0", 1: "π/2", 2: "π"}
+    return ("-" if halves < 0 else "") + named[abs(halves)]

@@ -1,0 +1,183 @@
+"""The summary counts right, and names the stock layers that cut elements apart."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_phase
+from keras_phase import parametrizations
+from keras_phase.stock_layers import unsafe_layers
+from keras_phase.summary import rows, summary
+
+# Quaternions: 16 real multiplications an element, 8 by the factorization. Dense "one" has 6 * 4
+# elements and a bias of 16; "two" 4 * 2 elements, two amplitudes and a bias of 8.
+TABLE = """\
+Layer  Class           Algebra     Output shape  Parameters  Elements  Mult. expanded  Mult. factored   Zero
+------------------------------------------------------------------------------------------------------------
+door   ToAlgebra       quaternion  (None, 24)             -         -               -               -      -
+one    AlgebraDense    quaternion  (None, 16)           112        24             384             192  50.0%
+drop   AlgebraDropout  quaternion  (None, 16)             -         -               -               -      -
+two    PhaseDense      quaternion  (None, 8)             42         8             128              64      -
+exit   Modulus         quaternion  (None, 2)              -         -               -               -      -
+head   Dense           -           (None, 3)              9         6               6               6      -
+------------------------------------------------------------------------------------------------------------
+Total                                                   163        38             518             262
+"""  # noqa: E501
+
+
+def printed(model):
+    lines = []
+    assert summary(model, print_fn=lines.append) is None
+    return lines
+
+
+def test_table():
+    model = keras.Sequential(
+        [
+            keras.Input((6,)),
+            keras_phase.ToAlgebra(algebra="quaternion", name="door"),
+            keras_phase.AlgebraDense(4, algebra="quaternion", name="one"),
+            keras_phase.AlgebraDropout(0.5, algebra="quaternion", name="drop"),
+            keras_phase.PhaseDense(2, algebra="quaternion", amplitude="unit", name="two"),
+            keras_phase.Modulus(algebra="quaternion", name="exit"),
+            keras.layers.Dense(3, name="head"),
+        ]
+    )
+    (p,) = parametrizations.of(model.get_layer("one"))
+    kernel = np.array(p.kernel())
+    kernel[:, :3] = 0  # half of the elements
+    kernel[:2, 3:] = 0  # half of the components of the others, which so remain elements
+    p.set_kernel(kernel)
+    assert "\n".join(printed(model)) + "\n" == TABLE
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "expected"),
+    [
+        (keras_phase.AlgebraDense(5), (8,), {"expanded": 80, "factored": 60}),
+        (keras_phase.AlgebraDense(5), (3, 8), {"expanded": 240, "factored": 180}),
+        (
+            keras_phase.AlgebraDense(5, algebra="m2c"),  # 2^3 products of complex numbers, 3 each
+            (16,),
+            {"expanded": 640, "factored": 210, "matrix": 240},
+        ),
+        (keras_phase.AlgebraDense(5, algebra="octonion"), (8,), {"expanded": 320}),
+        (keras.layers.Dense(5), (3, 8), {"expanded": 120, "factored": 120}),
+        (keras.layers.Conv2D(5, 3, padding="same"), (4, 4, 2), {"expanded": 1440}),
+        (keras.layers.BatchNormalization(), (8,), {}),
+        (keras.layers.Embedding(9, 4), (3,), {}),
+    ],
+)
+def test_multiplications(layer, shape, expected):
+    (row,) = rows(keras.Sequential([keras.Input(shape), layer]))
+    assert {m: row.multiplications.get(m) for m in expected} == expected
+    assert bool(row.multiplications) == bool(expected)
+
+
+def test_models_inside_models_and_shared_layers_count_once():
+    shared = keras_phase.AlgebraDense(3, name="shared")
+    inner = keras.Sequential([keras.Input((4,)), shared], name="inner")
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, keras.layers.Add()([inner(inputs), shared(inputs)]))
+    table = rows(model)
+    assert [row.name for row in table if row.elements] == ["inner/shared"]
+    assert sum(row.parameters for row in table) == model.count_params()
+
+
+class Subclassed(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.blocks = [keras_phase.PhaseDense(3), keras_phase.PhaseDense(2)]
+
+    def call(self, inputs):
+        return self.blocks[1](self.blocks[0](inputs))
+
+
+def test_subclassed_model():
+    model = Subclassed()
+    with pytest.raises(ValueError, match=r"call it on data.*Received: model.built=False"):
+        summary(model)
+    model(np.zeros((1, 8), "float32"))
+    assert [row.output_shape[-1] for row in rows(model)] == [6, 4]
+    assert sum(row.elements for row in rows(model)) == 4 * 3 + 3 * 2
+
+
+def between(*layers, shape=(4, 4, 2)):
+    """A sequential model with `layers` between two complex ones."""
+    return keras.Sequential(
+        [
+            keras.Input(shape),
+            keras_phase.ToAlgebra(),
+            *layers,
+            keras_phase.AlgebraDense(3),
+            keras_phase.Modulus(),
+            keras.layers.Flatten(),  # after the algebra: safe
+            keras.layers.Dropout(0.5),
+            keras.layers.Dense(2),
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("layer", "hint"),
+    [
+        (keras.layers.Flatten(), "use keras_phase.AlgebraFlatten"),
+        (keras.layers.Reshape((16, 4)), "use keras_phase.AlgebraReshape"),
+        (keras.layers.Permute((1, 3, 2)), "keep the last axis in its place"),
+        (keras.layers.Dropout(0.2), "use keras_phase.AlgebraDropout"),
+        (keras.layers.GaussianDropout(0.2), "use keras_phase.AlgebraDropout"),
+        (keras.layers.SpatialDropout2D(0.2), "use keras_phase.AlgebraDropout"),
+        (keras.layers.MaxPooling2D(2), "pool the modulus"),
+        (keras.layers.GlobalMaxPooling2D(), "pool the modulus"),
+        (keras.layers.BatchNormalization(), "normalise the modulus"),
+        (keras.layers.LayerNormalization(), "normalise the modulus"),
+    ],
+    ids=lambda x: type(x).__name__,
+)
+def test_unsafe_layers_are_named(layer, hint):
+    model = between(keras.layers.ZeroPadding2D(), keras.layers.Activation("relu"), layer)
+    (warning,) = unsafe_layers(model)
+    assert warning.startswith(f"{type(layer).__name__} '{layer.name}' between two algebra layers")
+    assert hint in warning
+    assert printed(model)[-1] == f"Warning: {warning}"
+    functional = keras.Model(model.inputs, model.outputs)
+    assert unsafe_layers(functional) == [warning]
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        keras.layers.AveragePooling2D(2),
+        keras.layers.GlobalAveragePooling2D(),
+        keras.layers.UpSampling2D(),
+        keras.layers.Permute((2, 1, 3)),
+        keras_phase.AlgebraFlatten(),
+        keras_phase.AlgebraDropout(0.5),
+    ],
+    ids=lambda x: type(x).__name__,
+)
+def test_safe_layers_are_not(layer):
+    assert unsafe_layers(between(layer)) == []
+
+
+def test_branches():
+    inputs = keras.Input((4,))
+    x = keras_phase.PhaseEncode()(inputs)
+    a, b = keras_phase.AlgebraDense(3)(x), keras_phase.AlgebraDense(2)(x)
+    wrong = keras.layers.Concatenate(name="wrong")([a, b])
+    right = keras_phase.AlgebraConcatenate()([a, b])
+    y = keras.layers.Add()([keras_phase.AlgebraDense(2)(wrong), keras_phase.AlgebraDense(2)(right)])
+    (warning,) = unsafe_layers(keras.Model(inputs, y))
+    assert "Concatenate 'wrong'" in warning and "use keras_phase.AlgebraConcatenate" in warning
+
+
+def test_real_algebra_is_safe():
+    model = keras.Sequential(
+        [
+            keras.Input((4, 2)),
+            keras_phase.AlgebraDense(3, algebra="real"),
+            keras.layers.Flatten(),
+            keras_phase.AlgebraDense(3, algebra="real"),
+        ]
+    )
+    assert unsafe_layers(model) == []
