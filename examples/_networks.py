@@ -32,9 +32,7 @@ def classifier(
     entrance = (
         keras_phase.PhaseEncode() if dimension == 2 else keras_phase.ToAlgebra(algebra=algebra)
     )
-    hidden = [
-        keras_phase.PhaseDense(n, activation="relu", algebra=algebra, **dense) for n in units
-    ]
+    hidden = [keras_phase.PhaseDense(n, activation="relu", algebra=algebra, **dense) for n in units]
     return keras.Sequential(
         [
             keras.Input((features,)),

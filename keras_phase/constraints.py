@@ -98,9 +98,9 @@ class PhaseQuantized(_ElementConstraint):
 
     Example:
 
-    >>> w = ops.array([[[1.2]], [[-5.0]]])
-    >>> ops.convert_to_numpy(PhaseQuantized(2, "complex")(w)).round(3).ravel().tolist()
-    [-0.0, -5.142]
+    >>> w = ops.array([[[3.0]], [[-4.0]]])
+    >>> print(ops.convert_to_numpy(PhaseQuantized(2, "complex")(w)).ravel().round(3))
+    [-0. -5.]
     """
 
     def __init__(self, bits: int, algebra: Any):

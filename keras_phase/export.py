@@ -7,6 +7,7 @@ Here each kernel is computed once and stored as one plain variable.
 
 import contextlib
 import functools
+import inspect
 import os
 import tempfile
 from collections.abc import Iterator
@@ -99,7 +100,9 @@ def baked(model: keras.Model) -> Iterator[None]:
     ]
     try:
         for p in found:
-            frozen = keras.Variable(p.kernel(), trainable=False, name=p.path.replace("/", "."))
+            value, name = p.kernel(), p.path.replace("/", ".")
+            dtype = keras.backend.standardize_dtype(value.dtype)
+            frozen = keras.Variable(value, dtype=dtype, trainable=False, name=name)
             # Shadows the method of this one object, so a parametrization needs no code for it.
             p.kernel = functools.partial(ops.convert_to_tensor, frozen)
         yield
@@ -116,7 +119,10 @@ def _write(model: keras.Model, folder: Path, signature: list[Any]) -> None:
         if layer.built and not layer.variables:
             archive.track(layer)
     archive.add_endpoint("serve", model.__call__, signature)
-    archive.write_out(str(folder), verbose=False)
+    # Newer versions of Keras announce the folder, which is not yet the final one.
+    known = inspect.signature(archive.write_out).parameters
+    quiet = {"verbose": False} if "verbose" in known else {}
+    archive.write_out(str(folder), **quiet)
 
 
 def _replace(path: Path, new: Path, old: Path) -> None:

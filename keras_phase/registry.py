@@ -1,4 +1,4 @@
-"""Named objects: the one way in which strings become algebras, activations, criteria and methods."""
+"""Named objects: the one way in which strings become algebras, activations, methods, criteria."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -38,9 +38,9 @@ class Registry:
             ValueError: if the name is empty or taken.
         """
         if not isinstance(name, str):
-            raise TypeError(f"The name of a {self.noun} must be a string. Received: name={name!r}")
+            raise TypeError(f"The name of a {self.noun} must be a string. Received: {name=}")
         if not name:
-            raise ValueError(f"The name of a {self.noun} must not be empty. Received: name={name!r}")
+            raise ValueError(f"The name of a {self.noun} must not be empty. Received: {name=}")
         if name in self._objects:
             raise ValueError(
                 f"There is already a {self.noun} of that name; choose another one. "

@@ -1,4 +1,4 @@
-"""Exports load and compute without keras_phase, hold plain kernels, and appear whole or not at all."""
+"""Exports compute without keras_phase, hold plain kernels, and appear whole or not at all."""
 
 import json
 import subprocess
@@ -169,7 +169,7 @@ def test_kernels_are_the_effective_ones(tmp_path):
 def test_plain_keras_export_works_too(tmp_path):
     model = phase_only()
     x = normal(2, 3, 6)
-    model.export(tmp_path / "plain", verbose=False)
+    model.export(tmp_path / "plain")
     served = tf.saved_model.load(str(tmp_path / "plain"))
     np.testing.assert_allclose(served.serve(x), model(x), atol=1e-5)
 

@@ -51,6 +51,7 @@ def zrelu(x: Tensor, *, algebra: Any) -> Tensor:
         Guberman, On complex valued convolutional neural networks, arXiv 1602.09046.
     """
     parts = layout.to_axis(x, algebras.get(algebra).dimension)
-    # Asked for the negative ones, so that a NaN passes on.
     dropped = ops.any(parts < 0, axis=-2, keepdims=True)
+    # An element with a NaN passes, so that it shows.
+    dropped = ops.logical_and(dropped, ops.all(ops.equal(parts, parts), axis=-2, keepdims=True))
     return layout.from_axis(ops.where(dropped, ops.zeros_like(parts), parts))

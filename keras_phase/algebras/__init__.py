@@ -5,11 +5,9 @@ initializer or a kernel needs is derived from it. The folder's README states the
 to add one. Only NumPy is imported here.
 """
 
-from . import tables as tables
 from .algebra import Algebra as Algebra
 from .algebra import MatrixForm as MatrixForm
 from .catalog import get as get
-from .catalog import markdown_table as markdown_table
 from .catalog import names as names
 from .catalog import register as register
 from .catalog import serialize as serialize
@@ -19,3 +17,4 @@ from .construct import group_algebra as group_algebra
 from .construct import matrix_algebra as matrix_algebra
 from .construct import tensor_product as tensor_product
 from .factorization import BilinearFactorization as BilinearFactorization
+from .tables import markdown_table as markdown_table

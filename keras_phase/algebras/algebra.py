@@ -8,14 +8,12 @@ C++ and documentation all read this record.
 """
 
 import functools
-from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from . import laws
+from . import checks, laws
 from .factorization import BilinearFactorization, read_only
 
 _LAWS = ("unital", "commutative", "associative", "alternative", "composition")
@@ -90,21 +88,22 @@ class Algebra:
     reference: str = ""
 
     def __post_init__(self):
-        _check_type("name", self.name, str)
-        _check_type("factorization", self.factorization, BilinearFactorization, None)
-        _check_type("matrix", self.matrix, MatrixForm, None)
-        object.__setattr__(self, "basis", _basis(self.basis))
-        object.__setattr__(
-            self, "structure_constants", _integers("structure_constants", self.structure_constants)
-        )
-        self._check_shape("structure_constants", self.structure_constants, 3)
+        checks.has_type("name", self.name, str)
+        checks.has_type("factorization", self.factorization, BilinearFactorization, None)
+        checks.has_type("matrix", self.matrix, MatrixForm, None)
+        table = checks.as_integers("structure_constants", self.structure_constants)
+        object.__setattr__(self, "basis", checks.as_basis(self.basis))
+        object.__setattr__(self, "structure_constants", table)
+        checks.has_shape(self, "structure_constants", table, 3)
         if self.conjugation is not None:
-            object.__setattr__(self, "conjugation", _integers("conjugation", self.conjugation))
-            self._check_conjugation()
+            conjugation = checks.as_integers("conjugation", self.conjugation)
+            object.__setattr__(self, "conjugation", conjugation)
+            checks.has_shape(self, "conjugation", conjugation, 1, 2)
+            checks.is_conjugation(self)
         if self.matrix is not None:
-            self._check_table("the matrix form", self.matrix.structure_constants())
+            checks.gives_table(self, "the matrix form", self.matrix.structure_constants())
         if self.factorization is not None:
-            self._check_table("the factorization", *self.factorization.table())
+            checks.gives_table(self, "the factorization", *self.factorization.table())
 
     # Facts computed from the table.
 
@@ -202,8 +201,8 @@ class Algebra:
     # The product on NumPy arrays.
 
     def multiply(self, a: Any, b: Any) -> np.ndarray:
-        """Product `a * b`, `a` on the left, of arrays `(..., d)`, broadcasting; integers stay so."""
-        a, b = self._elements("a", a), self._elements("b", b)
+        """Product `a * b`, `a` on the left, of arrays `(..., d)`, broadcasting."""
+        a, b = checks.as_elements(self, "a", a), checks.as_elements(self, "b", b)
         c = self.structure_constants.astype(np.result_type(a, b))
         return np.einsum("...i,...j,ijk->...k", a, b, c)
 
@@ -213,7 +212,7 @@ class Algebra:
         Raises:
             ValueError: if the algebra has no conjugation.
         """
-        a = self._elements("a", a)
+        a = checks.as_elements(self, "a", a)
         return a @ self.conjugation_matrix.astype(a.dtype)
 
     def norm(self, a: Any) -> np.ndarray:
@@ -230,7 +229,7 @@ class Algebra:
                 f"The algebra '{self.name}' has no unit to measure a norm along. Use the Euclidean "
                 f"modulus instead. Received: algebra='{self.name}'"
             )
-        a = self._elements("a", a)
+        a = checks.as_elements(self, "a", a)
         return self.multiply(a, self.conjugate(a)) @ self.unit / (self.unit @ self.unit)
 
     # Identity and serialization.
@@ -273,8 +272,8 @@ class Algebra:
             return cls(**fields)
         except (KeyError, IndexError, TypeError) as error:
             raise ValueError(
-                "Expected the config of an algebra as `Algebra.get_config()` makes it, with a name, "
-                "a basis and the non-zero structure constants as rows [i, j, k, value]. "
+                "Expected the config of an algebra as `Algebra.get_config()` makes it, with a "
+                "name, a basis and the non-zero structure constants as rows [i, j, k, value]. "
                 f"Received: config={config!r}"
             ) from error
 
@@ -303,103 +302,6 @@ class Algebra:
         """The multiplication table, left factors down the side."""
         rows = [[self.name, *self.basis]]
         for name, products in zip(self.basis, self.structure_constants, strict=True):
-            rows.append([name, *map(self._format, products)])
+            rows.append([name, *(checks.written(element, self.basis) for element in products)])
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         return "\n".join("  ".join(map(str.rjust, row, widths)) for row in rows)
-
-    # Checks.
-
-    def _elements(self, name: str, value: Any) -> np.ndarray:
-        array = np.asarray(value)
-        if array.ndim == 0 or array.shape[-1] != self.dimension:
-            raise ValueError(
-                f"Expected an array (..., {self.dimension}), the components of the algebra "
-                f"'{self.name}' last. Received: {name}.shape={array.shape}"
-            )
-        return array
-
-    def _check_shape(self, name: str, array: np.ndarray, *ranks: int) -> None:
-        shapes = [(self.dimension,) * rank for rank in ranks]
-        if array.shape not in shapes:
-            raise ValueError(
-                f"The algebra '{self.name}' has {self.dimension} basis elements, so {name} must have "
-                f"the shape {' or '.join(map(str, shapes))}. Received: {name}.shape={array.shape}"
-            )
-
-    def _check_conjugation(self) -> None:
-        self._check_shape("conjugation", self.conjugation, 1, 2)
-        c, m = self.structure_constants, self.conjugation_matrix
-        wrong = np.argwhere(m @ m != np.eye(self.dimension, dtype=np.int64))
-        if len(wrong):
-            raise ValueError(
-                f"The conjugation of '{self.name}' must be its own inverse; it is not for "
-                f"e_{wrong[0][0]}. Received: conjugation={self.conjugation.tolist()}"
-            )
-        of_product = c @ m
-        # conj(e_j) conj(e_i) = sum_ab m[j,b] m[i,a] e_b e_a
-        reversed_product = np.tensordot(m, np.tensordot(m, c, axes=(1, 0)), axes=(1, 1))
-        wrong = np.argwhere(of_product != reversed_product)
-        if len(wrong):
-            i, j, _ = (int(index) for index in wrong[0])
-            raise ValueError(
-                f"The conjugation of '{self.name}' must reverse products, but for i={i}, j={j} "
-                f"conj(e_i e_j) is {self._format(of_product[i, j])} and conj(e_j) conj(e_i) is "
-                f"{self._format(reversed_product[i, j])}. "
-                f"Received: conjugation={self.conjugation.tolist()}"
-            )
-
-    def _check_table(self, source: str, table: np.ndarray, denominator: int = 1) -> None:
-        """Compare exactly what the factorization or the matrix form computes with the constants."""
-        c = self.structure_constants
-        if table.shape != c.shape:
-            raise ValueError(
-                f"The algebra '{self.name}' has dimension {self.dimension}, {source} another one. "
-                f"Received: dimension={len(table)}"
-            )
-        wrong = np.argwhere(table != c * denominator)
-        if len(wrong):
-            i, j, k = (int(index) for index in wrong[0])
-            raise ValueError(
-                f"The structure constants of '{self.name}' and {source} differ in {len(wrong)} of "
-                f"{c.size} entries, first at [{i}, {j}, {k}]: expected {c[i, j, k]}. "
-                f"Received: {Fraction(int(table[i, j, k]), denominator)}"
-            )
-
-    def _format(self, element: np.ndarray) -> str:
-        """An element with integer components written out, such as `2-i`."""
-        text = ""
-        for value, name in zip(element.tolist(), self.basis, strict=True):
-            sign = "-" if value < 0 else "+" if text else ""
-            factor = "" if abs(value) == 1 and name != "1" else str(abs(value))
-            text += sign + factor + (name if name != "1" else "") if value else ""
-        return text or "0"
-
-
-def _check_type(name: str, value: Any, expected: type, *others: None) -> None:
-    if not isinstance(value, expected) and value not in others:
-        kinds = " or ".join([expected.__name__, *map(str, others)])
-        raise TypeError(f"Expected {name} to be of type {kinds}. Received: {name}={value!r}")
-
-
-def _basis(basis: Sequence[str]) -> tuple[str, ...]:
-    names = () if isinstance(basis, str) else tuple(basis)
-    if not names or not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
-        raise ValueError(
-            "Expected a sequence of one or more different names of basis elements. "
-            f"Received: basis={basis!r}"
-        )
-    return names
-
-
-def _integers(name: str, values: Any) -> np.ndarray:
-    """A read-only int64 array from whole numbers of any type."""
-    try:
-        array = np.asarray(values, dtype="float64")
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"Expected an array of integers. Received: {name}={values!r}") from error
-    if not (np.abs(array) <= laws.MAX_CONSTANT).all() or (array != np.rint(array)).any():
-        raise ValueError(
-            f"Expected integers between -{laws.MAX_CONSTANT} and {laws.MAX_CONSTANT}; another basis, "
-            f"rescaled, may have them. Received: {name}={values!r}"
-        )
-    return read_only(array.astype(np.int64))

@@ -72,17 +72,3 @@ def serialize(algebra: Any) -> "str | dict":
     algebra = get(algebra)
     registered = algebra.name in _ROWS and get(algebra.name) == algebra
     return algebra.name if registered else algebra.get_config()
-
-
-def markdown_table() -> str:
-    """The registered algebras and their computed properties, as a Markdown table."""
-    laws = ("commutative", "associative", "unital", "composition")
-    lines = [
-        ("name", "dimension", "rank", "non-zero terms", *laws),
-        ("---", "---:", "---:", "---:", *("---" for _ in laws)),
-    ]
-    for algebra in map(get, names()):
-        flags = ("yes" if law in algebra.laws else "no" for law in laws)
-        numbers = (algebra.dimension, algebra.rank or "none", algebra.num_terms)
-        lines.append((f"`{algebra.name}`", *map(str, numbers), *flags))
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

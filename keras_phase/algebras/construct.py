@@ -13,7 +13,8 @@ from .algebra import Algebra, MatrixForm
 from .catalog import get
 from .factorization import BilinearFactorization
 
-_MAX_DIMENSION = 256
+# The laws of an algebra take d^5 operations to decide, its table d^3 numbers to hold.
+_MAX_DIMENSION = 64
 
 
 def cayley_dickson(*gammas: int, **fields: Any) -> Algebra:
@@ -23,12 +24,12 @@ def cayley_dickson(*gammas: int, **fields: Any) -> Algebra:
     `conj(a, b) = (conj(a), -b)`. The basis lists the pairs `(e_i, 0)`, then the pairs `(0, e_i)`.
 
     Args:
-        gammas: integers, in the order of the doublings: -1 gives complex numbers, -1, -1 quaternions,
-            1 split-complex numbers, 0 dual numbers; none gives the real numbers.
+        gammas: integers, in the order of the doublings: -1 gives complex numbers, -1, -1
+            quaternions, 1 split-complex numbers, 0 dual numbers; none gives the real numbers.
         fields: fields of `Algebra` to replace.
 
     Raises:
-        ValueError: if a gamma is not an integer or there are more than 8.
+        ValueError: if a gamma is not an integer or there are more than 6.
 
     Reference:
         Schafer, "An Introduction to Nonassociative Algebras", 1966, chapter III.4.
@@ -42,7 +43,7 @@ def cayley_dickson(*gammas: int, **fields: Any) -> Algebra:
     j  j  -k  -1   i
     k  k   j  -i  -1
     """
-    if not all(gamma == int(gamma) for gamma in gammas):
+    if not all(isinstance(gamma, int) for gamma in gammas):
         raise ValueError(f"Expected integers. Received: gammas={gammas}")
     _check_dimension(2 ** len(gammas), f"gammas={gammas}")
     table, signs = np.ones((1, 1, 1), dtype=np.int64), np.ones(1, dtype=np.int64)
@@ -51,12 +52,12 @@ def cayley_dickson(*gammas: int, **fields: Any) -> Algebra:
         double = np.zeros((2 * d,) * 3, dtype=np.int64)
         swapped = table.swapaxes(0, 1)
         double[:d, :d, :d] = table
-        double[d:, d:, :d] = int(gamma) * swapped * signs[:, None]
+        double[d:, d:, :d] = gamma * swapped * signs[:, None]
         double[:d, d:, d:] = swapped
         double[d:, :d, d:] = table * signs[:, None]
         table, signs = double, np.concatenate([signs, -np.ones_like(signs)])
     made = {
-        "name": f"cayley_dickson({', '.join(str(int(gamma)) for gamma in gammas)})",
+        "name": f"cayley_dickson({', '.join(map(str, gammas))})",
         "basis": ("1", *(f"e{i}" for i in range(1, len(signs)))),
         "conjugation": signs,
     }
@@ -77,7 +78,7 @@ def clifford(p: int, q: int = 0, r: int = 0, **fields: Any) -> Algebra:
         fields: fields of `Algebra` to replace.
 
     Raises:
-        ValueError: if a number is negative or there are more than 8 generators.
+        ValueError: if a number is negative or there are more than 6 generators.
 
     Example:
 
@@ -126,7 +127,7 @@ def tensor_product(a: Any, b: Any, **fields: Any) -> Algebra:
     (8, 64, 24)
     """
     a, b = get(a), get(b)
-    _check_dimension(a.dimension * b.dimension, f"a.dimension={a.dimension}, b={b.dimension}")
+    _check_dimension(a.dimension * b.dimension, f"a={a!r}, b={b!r}")
     made = {
         "name": f"tensor_product({a.name}, {b.name})",
         "basis": tuple(f"{x}*{y}" for x, y in itertools.product(a.basis, b.basis)),
@@ -200,8 +201,8 @@ def matrix_algebra(
     Args:
         n: number of rows and columns.
         entry: algebra of the entries: an `Algebra`, its name or its config.
-        scheme: an algorithm for real `n x n` matrices, listed column by column; it combines with the
-            factorization of the entries where they have one.
+        scheme: an algorithm for real `n x n` matrices, listed column by column; it combines with
+            the factorization of the entries where they have one.
         fields: fields of `Algebra` to replace.
 
     Example:

@@ -38,9 +38,10 @@ class RationalMatrix(NamedTuple):
             ValueError: if the values are not a matrix of rational numbers of moderate size.
         """
         try:
-            exact = [[Fraction(value) for value in row] for row in values]
-            if {len(row) for row in exact} in (set(), {0}) or len({len(row) for row in exact}) > 1:
-                raise ValueError("rows of several lengths, or none")
+            rows = values.tolist() if isinstance(values, np.ndarray) else values
+            exact = [[Fraction(value) for value in row] for row in rows]
+            if not exact or not exact[0] or len(set(map(len, exact))) > 1:
+                raise ValueError("no rows, or rows of several lengths")
         except (TypeError, ValueError, OverflowError) as error:
             raise ValueError(
                 "Expected a matrix (rank, dimension) of integers, fractions or finite floats. "
@@ -148,7 +149,8 @@ class BilinearFactorization:
 
         Example:
         >>> BilinearFactorization.from_products(
-        ...     ("0", "1"), [("a0+a1", "b0", "c0+c1"), ("a0", "b1-b0", "c1"), ("a1", "b0+b1", "-c0")]
+        ...     ("0", "1"),
+        ...     [("a0+a1", "b0", "c0+c1"), ("a0", "b1-b0", "c1"), ("a1", "b0+b1", "-c0")],
         ... )
         <BilinearFactorization: dimension 2, rank 3>
         """
@@ -185,7 +187,7 @@ class BilinearFactorization:
         return np.einsum("ri,rj->ijr", u, v) @ w, denominator
 
     def kron(self, other: "BilinearFactorization") -> "BilinearFactorization":
-        """Algorithm of the tensor product, component `i_self * d_other + i_other`; ranks multiply."""
+        """Algorithm of the tensor product, component `i_self * d_other + i_other`."""
         pairs = zip(self.exact, other.exact, strict=True)
         return BilinearFactorization(*(a.kron(b) for a, b in pairs))
 
@@ -198,8 +200,8 @@ class BilinearFactorization:
         """The algorithm of an isomorphic algebra.
 
         Args:
-            isomorphism: `(d, d)`; column `i` is the image, in this factorization's algebra, of basis
-                element `i` of the other one.
+            isomorphism: `(d, d)`; column `i` is the image, in this factorization's algebra, of
+                basis element `i` of the other one.
             inverse: `(d, d)`, the inverse matrix.
         """
         forth, back = RationalMatrix.of(isomorphism), RationalMatrix.of(inverse)
@@ -222,7 +224,7 @@ class BilinearFactorization:
     @property
     def key(self) -> tuple:
         """Hashable exact content."""
-        return tuple((m.numerators.shape, m.numerators.tobytes(), m.denominator) for m in self.exact)
+        return tuple((m.numerators.tobytes(), m.denominator, self.u.shape) for m in self.exact)
 
     def __eq__(self, other: object) -> bool:
         return self.key == other.key if isinstance(other, BilinearFactorization) else NotImplemented

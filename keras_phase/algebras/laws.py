@@ -10,7 +10,7 @@ import numpy as np
 
 from .factorization import RationalMatrix
 
-# With constants up to this size, no sum below leaves 64 bits.
+# With constants up to this size no sum below leaves 64 bits, and associators are exact in float64.
 MAX_CONSTANT = 1024
 
 
@@ -22,7 +22,7 @@ def unit(c: np.ndarray) -> RationalMatrix | None:
     target = np.tile(np.eye(d, dtype=np.int64).ravel(), 2)
     if np.array_equal(equations[:, 0], target):
         return RationalMatrix(np.eye(1, d, dtype=np.int64))
-    guess, *_ = np.linalg.lstsq(equations.astype("float64"), target.astype("float64"))
+    guess, *_ = np.linalg.lstsq(equations.astype("float64"), target.astype("float64"), rcond=None)
     exact = RationalMatrix.of([[Fraction(x).limit_denominator(MAX_CONSTANT) for x in guess]])
     numerators, denominator = exact
     return exact if np.array_equal(equations @ numerators[0], target * denominator) else None
@@ -86,4 +86,5 @@ def units_group(c: np.ndarray) -> np.ndarray | None:
 
 def _associators(c: np.ndarray, i: int) -> np.ndarray:
     """`(d, d, d)` in j, k, l: component l of `(e_i e_j) e_k - e_i (e_j e_k)`."""
+    c = c.astype("float64")  # whole numbers still, but multiplied by BLAS
     return np.tensordot(c[i], c, axes=(1, 0)) - np.tensordot(c, c[i], axes=(2, 0))

@@ -2,15 +2,14 @@
 
 Tables come from the constructors. Only algorithms are written out, one multiplication a line: left
 combination, right combination, where the product goes; each is checked against the table when its
-row is first used. Ranks are the fewest real multiplications known for a product whose factors need
-not commute; no better ones exist for complex, quaternion, split_complex, coquaternion, m2r, dual and
-cross.
+row is first used. They stay valid where components are matrices, which do not commute; that rules
+out some schemes of fewer multiplications.
 """
 
 import numpy as np
 
 from .algebra import Algebra
-from .catalog import row
+from .catalog import get, names, row
 from .construct import cayley_dickson, matrix_algebra
 from .factorization import BilinearFactorization
 
@@ -137,19 +136,8 @@ def _coquaternion() -> Algebra:
         name="coquaternion",
         basis=("1", "i", "j", "k"),
         factorization=_strassen().transported(as_matrix, inverse=as_matrix.T / 2),
-        reference="Split-quaternions, i^2 = -1, j^2 = k^2 = 1; isomorphic to m2r, whose algorithm is "
-        "used.",
-    )
-
-
-@row("octonion")
-def _octonion() -> Algebra:
-    return cayley_dickson(
-        -1,
-        -1,
-        -1,
-        name="octonion",
-        reference="Baez, The octonions, Bulletin of the AMS 39, 2002, section 2.2.",
+        reference="Split-quaternions, i^2 = -1, j^2 = k^2 = 1; isomorphic to m2r, whose algorithm "
+        "they use.",
     )
 
 
@@ -162,8 +150,8 @@ def _dual() -> Algebra:
         factorization=BilinearFactorization.from_products(
             _PAIR, [("a0", "b0", "c0"), ("a0", "b1", "c1"), ("a1", "b0", "c1")]
         ),
-        reference="Dual numbers, e^2 = 0. Three multiplications are the fewest (Winograd, 1977), so "
-        "the algorithm is the definition.",
+        reference="Dual numbers, e^2 = 0. Three multiplications are the fewest (Winograd, 1977), "
+        "so the algorithm is the definition.",
     )
 
 
@@ -198,8 +186,8 @@ def _m2r() -> Algebra:
         2,
         name="m2r",
         scheme=_strassen(),
-        reference="Seven multiplications, the fewest: Strassen, Gaussian elimination is not optimal, "
-        "1969; Winograd, On multiplication of 2 x 2 matrices, 1971.",
+        reference="Seven multiplications, the fewest: Strassen, Gaussian elimination is not "
+        "optimal, 1969; Winograd, On multiplication of 2 x 2 matrices, 1971.",
     )
 
 
@@ -233,6 +221,35 @@ def _m4r() -> Algebra:
         4,
         name="m4r",
         scheme=_strassen().kron(_strassen()).permuted(order),
-        reference="Strassen, 1969, twice. Schemes of 48 multiplications exist; their additions cost "
-        "more than they save.",
+        reference="Strassen, 1969, twice. Schemes of 48 multiplications exist; their additions "
+        "cost more than they save.",
     )
+
+
+@row("octonion")
+def _octonion() -> Algebra:
+    return cayley_dickson(
+        -1,
+        -1,
+        -1,
+        name="octonion",
+        reference="Baez, The octonions, Bulletin of the AMS 39, 2002, section 2.2.",
+    )
+
+
+# Users may register more.
+SHIPPED = names()
+
+
+def markdown_table() -> str:
+    """The algebras that ship, and what their tables say of them, as a Markdown table."""
+    laws = ("commutative", "associative", "unital", "composition")
+    lines = [
+        ("name", "dimension", "rank", "non-zero terms", *laws),
+        ("---", "---:", "---:", "---:", *("---" for _ in laws)),
+    ]
+    for algebra in map(get, SHIPPED):
+        flags = ("yes" if law in algebra.laws else "no" for law in laws)
+        numbers = (algebra.dimension, algebra.rank or "none", algebra.num_terms)
+        lines.append((f"`{algebra.name}`", *map(str, numbers), *flags))
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

@@ -75,7 +75,7 @@ def for_kernel(identifier: Any, algebra: Any) -> Any:
     if algebra.dimension == 1:
         return initializer
     if isinstance(initializer, keras.initializers.Orthogonal):
-        return Unitary(algebra, gain=initializer.gain, seed=initializer.seed)
+        return Unitary(gain=initializer.gain, seed=initializer.seed).bind(algebra)
     if isinstance(initializer, keras.initializers.VarianceScaling):
         return AlgebraVarianceScaling(
             algebra,

@@ -83,6 +83,8 @@ def test_muon_orthogonalises_no_algebra_kernel():
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float64"])
 def test_dtype_policies(policy):
+    if policy == "float64" and keras.backend.backend() == "jax":
+        pytest.skip("JAX computes in float32 unless its own switch for 64 bits is on")
     keras.config.set_dtype_policy(policy)
     model = compiled(phase_network())
     history = model.fit(*data(), batch_size=16, epochs=2, verbose=0)

@@ -54,7 +54,7 @@ def test_complex_functions_equal_numpy():
     unit = numpy(direction(x, "complex"))
     assert_close(numpy(modulus(x, "complex")), np.abs(z), "float64")
     assert_close(numpy(phase(x, "complex")), np.angle(z), "float64")
-    assert_close(unit[:, :5] + 1j * unit[:, 5:], z / np.abs(z), "float64")
+    assert_close(unit, np.concatenate([np.cos(np.angle(z)), np.sin(np.angle(z))], -1), "float64")
 
 
 def test_in_the_real_algebra_they_are_abs_and_sign():
@@ -94,7 +94,7 @@ def test_axis_forms_agree_with_the_layout_forms(algebra, axis):
 @pytest.mark.parametrize("name", FUNCTIONS)
 @pytest.mark.parametrize("algebra", ALGEBRAS)
 def test_gradients(name, algebra):
-    check_gradient(lambda x: FUNCTIONS[name](x, algebra), elements(algebra))
+    check_gradient(lambda x: FUNCTIONS[name](x, algebra), elements(algebra, n=2)[0])
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -121,9 +121,8 @@ def test_phase_jumps_at_the_cut_and_its_gradient_does_not():
 def test_phase_lies_in_its_half_open_interval(dtype):
     x = ops.cast([[-1.0, -0.0], [-1.0, -1e-30], [-1.0, 0.0], [1.0, -0.0]], dtype)
     angle = numpy(phase(x, "complex"))[:, 0]
-    pi = float(numpy(ops.cast(math.pi, dtype)))
-    below = -pi if dtype == "float64" else pi  # elsewhere -pi + 1e-30 is -pi, which is excluded
-    np.testing.assert_allclose(angle, [pi, below, pi, 0.0])
+    pi = numpy(ops.cast(np.array(math.pi), dtype))
+    np.testing.assert_array_equal(angle, [pi, pi, pi, 0.0])  # -pi + 1e-30 rounds to -pi: excluded
 
 
 @pytest.mark.parametrize("algebra", ["complex", "quaternion"])
@@ -142,24 +141,25 @@ def test_small_and_large_elements_have_finite_values_and_gradients(algebra, expo
 
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("jit", [False, True])
-@pytest.mark.parametrize("exponent", [-25, -19, -10, 18])
-def test_gradients_are_finite_in_compiled_float32(jit, exponent):
+def test_compiled_gradients_in_float32_are_finite_and_zero_at_zero(jit):
     tf = pytest.importorskip("tensorflow")
-    x = tf.constant(elements("complex") * 10.0**exponent, "float32")
-    x = tf.concat([x, tf.zeros((1, 10))], axis=0)
+    scales = [1e-25, 1e-19, 1e-10, 1e18, 0.0]
+    x = tf.constant(np.concatenate([elements("complex") * s for s in scales]), "float32")
 
     @tf.function(jit_compile=jit)
-    def slope(x, function):
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            y = sum(tf.reduce_sum(t) for t in keras.tree.flatten(function(x, "complex")))
-        return y, tape.gradient(y, x)
+    def values_and_slopes(x):
+        results = []
+        for function in FUNCTIONS.values():
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                total = sum(tf.reduce_sum(y) for y in keras.tree.flatten(function(x, "complex")))
+            results.append((total, tape.gradient(total, x)))
+        return results
 
-    for name, function in FUNCTIONS.items():
-        y, g = slope(x, function)
+    for name, (y, slope) in zip(FUNCTIONS, values_and_slopes(x), strict=True):
         assert np.isfinite(y.numpy()), name
-        assert np.isfinite(g.numpy()).all(), name
-        assert not g.numpy()[-1].any(), name
+        assert np.isfinite(slope.numpy()).all(), name
+        assert not slope.numpy()[-3:].any(), name
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -1,0 +1,26 @@
+"""Pruning by magnitude, phase, sign and other criteria, while a model trains or at once.
+
+`PruningCallback` prunes under `fit`, `Pruner` in a custom loop, `prune` at once; `PhaseProbe` shows
+what pruning would cost. Four choices are independent of each other: the schedule (when and how
+much), the criterion (what goes first, and what it becomes), the granularity (elements, components,
+blocks, nodes) and the scope (within each weight, or over all).
+"""
+
+from . import criteria as criteria
+from . import granularity as granularity
+from . import probe as probe
+from . import schedules as schedules
+from .callback import PruningCallback as PruningCallback
+from .criteria import Criterion as Criterion
+from .probe import PhaseProbe as PhaseProbe
+from .probe import Variant as Variant
+from .pruner import Pruner as Pruner
+from .pruner import prune as prune
+from .pruner import release as release
+from .schedules import ConstantSparsity as ConstantSparsity
+from .schedules import PhaseConstantSparsity as PhaseConstantSparsity
+from .schedules import PhasePolynomialDecay as PhasePolynomialDecay
+from .schedules import PolynomialDecay as PolynomialDecay
+from .schedules import Schedule as Schedule
+from .schedules import SignConstantSparsity as SignConstantSparsity
+from .schedules import SignPolynomialDecay as SignPolynomialDecay

@@ -1,0 +1,222 @@
+"""Pruning criteria: what is pruned first, and what a pruned weight becomes.
+
+A criterion is named by what is *kept*, except magnitude and random. It sees a kernel
+`w = (d, *shape)`, components first, and is two functions:
+
+* a score for every element, `(1, *shape)`; the lowest are pruned first;
+* a projection, which puts the pruned value where elements are pruned. It runs after every
+  optimizer step, inside the train step, so it is written in few and cheap operations.
+
+| criterion | pruned first | pruned value |
+|---|---|---|
+| magnitude | smallest modulus | 0 |
+| phase (sign when d = 1) | modulus nearest the scale, in log ratio | scale * w / modulus(w) |
+| amplitude | smallest angle to the first basis element | modulus(w) times that element |
+| real, imaginary (d = 2), first, rest | smallest part that is dropped | that part set to 0 |
+| random | as a pure function of (seed, path, index of the update) | 0 |
+
+A score measures the change, so it is 0 for an element that is already 0: such an element is pruned
+early, and what is pruned while it is 0 stays 0 under every criterion.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from ..ops.modulus import in_float32, modulus_axis
+from ..parametrizations import Parametrization
+from ..registry import Registry
+
+Tensor = Any
+
+
+@dataclass(frozen=True)
+class Site:
+    """What a score may depend on besides the kernel's value.
+
+    Attributes:
+        scale: mean modulus of the non-zero elements, `(1, ..., 1)` or `(1, ..., 1, out)`.
+        noise: returns uniform random numbers in [0, 1), `(1, *shape)`: always the same ones for
+            one seed, one weight and one mask update.
+        parametrization: the weight's, for scores of what lies behind the kernel.
+    """
+
+    scale: np.ndarray
+    noise: Callable[[], np.ndarray]
+    parametrization: Parametrization
+
+
+def to_zero(w: Tensor, keep: Tensor, gain: Tensor | None = None) -> Tensor:
+    """Projection of the criteria that remove weights."""
+    return w * keep
+
+
+def to_direction(w: Tensor, keep: Tensor, gain: Tensor) -> Tensor:
+    """Projection to modulus `gain`."""
+    if w.shape[0] == 1:
+        return w * keep + gain * ops.sign(w)
+    square = ops.sum(ops.square(w), axis=0, keepdims=True)
+    # One pass over the components. The bound keeps the factor finite where w is 0.
+    factor = ops.rsqrt(ops.maximum(square, np.finfo("float32").tiny))
+    return w * (keep + gain * factor)
+
+
+def to_amplitude(w: Tensor, keep: Tensor, gain: Tensor) -> Tensor:
+    """Projection to the modulus times the first basis element."""
+    return w * keep + gain * _indicator(w, first=True) * modulus_axis(w, axis=0, keepdims=True)
+
+
+def to_first(w: Tensor, keep: Tensor, gain: Tensor) -> Tensor:
+    """Projection to the first component."""
+    return w * (keep + gain * _indicator(w, first=True))
+
+
+def to_rest(w: Tensor, keep: Tensor, gain: Tensor) -> Tensor:
+    """Projection to all components but the first."""
+    return w * (keep + gain * _indicator(w, first=False))
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """A pruning criterion; see the module's table.
+
+    Attributes:
+        name: its name.
+        score: `score(w, site)`, the smallest is pruned first: `(d, *shape)` to `(1, *shape)`, at
+            least 0, and 0 for an element that is 0.
+        projection: `projection(w, keep, gain)`: `w` where `keep` is 1 (`gain` is 0 there), the
+            pruned value where `keep` is 0 and `gain` is the scale (1 for criteria that are not
+            `scaled`), and 0 where both are 0. `keep` is `(1, *shape)` or broadcasts to it.
+        scaled: whether the pruned value is proportional to the scale.
+        dimension: the only dimension of the algebra that it is made for, None for all.
+        instead: what to use in an algebra of another dimension.
+    """
+
+    name: str
+    score: Callable[[Tensor, Site], Tensor]
+    projection: Callable[[Tensor, Tensor, Tensor], Tensor] = to_zero
+    scaled: bool = False
+    dimension: int | None = None
+    instead: str = ""
+
+    @property
+    def removes(self) -> bool:
+        """Whether the pruned value is 0."""
+        return self.projection is to_zero
+
+    def project(self, w: Tensor, keep: Tensor, gain: Tensor | None = None) -> Tensor:
+        """`projection` in a precision that it can work in: float32 for 16-bit weights."""
+        return _project(w, keep, gain, self.projection)
+
+    def value(self, w: Tensor, scale: Tensor = 1.0) -> Tensor:
+        """The pruned value of every element: `(d, *shape)` to the same shape."""
+        w = ops.convert_to_tensor(w)
+        return self.project(w, ops.zeros((1,) * len(w.shape), "bool"), ops.convert_to_tensor(scale))
+
+    def check(self, dimension: int, path: str) -> None:
+        """Refuse a weight of an algebra that the criterion is not made for.
+
+        Raises:
+            ValueError: with the criterion to use.
+        """
+        if self.dimension not in (None, dimension):
+            raise ValueError(
+                f"The criterion '{self.name}' is made for algebras of dimension {self.dimension}; "
+                f"the weight '{path}' has {dimension} real numbers an element. Use {self.instead}, "
+                f"or choose other weights with `layers`. Received: criterion='{self.name}'"
+            )
+
+
+CRITERIA = Registry("criterion")
+
+
+def register(name: str, **attributes: Any) -> Callable[[Callable], Criterion]:
+    """Decorator that turns a score function into the criterion of that name.
+
+    Args:
+        name: how users call it.
+        **attributes: of the `Criterion`: its projection (0 if left out), whether it is scaled, ...
+
+    Example:
+
+    >>> get("magnitude").removes, get("phase").removes
+    (True, False)
+    """
+    return lambda score: CRITERIA.add(name, Criterion(name, score, **attributes))
+
+
+def get(identifier: str | Criterion) -> Criterion:
+    """The criterion of that name; a `Criterion` is returned as it is.
+
+    Raises:
+        ValueError: if the name is unknown; the message lists the known ones.
+    """
+    return identifier if isinstance(identifier, Criterion) else CRITERIA.get(identifier)
+
+
+@register("magnitude")
+def magnitude(w: Tensor, site: Site) -> Tensor:
+    """The classical one: small elements are removed."""
+    return modulus_axis(w, axis=0, keepdims=True)
+
+
+def _distance_to_scale(w: Tensor, site: Site) -> Tensor:
+    modulus = modulus_axis(w, axis=0, keepdims=True)
+    scale = ops.cast(site.scale, modulus.dtype)
+    is_zero = ops.logical_or(ops.equal(modulus, 0), ops.equal(scale, 0))
+    one = ops.ones_like(modulus)
+    ratio = ops.where(is_zero, one, modulus) / ops.where(is_zero, one, scale)
+    return ops.abs(ops.log(ratio))
+
+
+phase = register("phase", projection=to_direction, scaled=True)(_distance_to_scale)
+sign = register(
+    "sign", projection=to_direction, scaled=True, dimension=1, instead="'phase', its general form"
+)(_distance_to_scale)
+
+
+@register("amplitude", projection=to_amplitude)
+def amplitude(w: Tensor, site: Site) -> Tensor:
+    """Angle to the first basis element, radians in [0, pi]; for d = 1, 0 or pi."""
+    angle = ops.arctan2(_rest(w), w[:1])
+    is_zero = ops.equal(modulus_axis(w, axis=0, keepdims=True), 0)
+    return ops.where(is_zero, ops.zeros_like(angle), angle)
+
+
+def _rest(w: Tensor, site: Site | None = None) -> Tensor:
+    if w.shape[0] == 1:
+        return ops.zeros_like(w)
+    return modulus_axis(w[1:], axis=0, keepdims=True)
+
+
+def _first(w: Tensor, site: Site) -> Tensor:
+    return ops.abs(w[:1])
+
+
+_COMPLEX = {"dimension": 2, "instead": "'first' or 'rest', their general forms"}
+real = register("real", projection=to_first, **_COMPLEX)(_rest)
+imaginary = register("imaginary", projection=to_rest, **_COMPLEX)(_first)
+first = register("first", projection=to_first)(_rest)
+rest = register("rest", projection=to_rest)(_first)
+
+
+@register("random")
+def random(w: Tensor, site: Site) -> Tensor:
+    """Other elements at every mask update, the same ones in every run."""
+    return ops.convert_to_tensor(site.noise())
+
+
+@in_float32
+def _project(w: Tensor, keep: Tensor, gain: Tensor | None, projection: Callable) -> Tensor:
+    keep = ops.cast(keep, w.dtype)
+    return projection(w, keep, None if gain is None else ops.cast(gain, w.dtype))
+
+
+def _indicator(w: Tensor, *, first: bool) -> Tensor:
+    """1 on the first component and 0 on the others, or the reverse: `(d, 1, ..., 1)`."""
+    is_first = np.arange(w.shape[0]) == 0
+    one_each = (-1, *(1,) * (len(w.shape) - 1))
+    return ops.cast(np.reshape(is_first if first else ~is_first, one_each), w.dtype)

@@ -1,0 +1,172 @@
+"""The decision: which elements of which weights are pruned, given a criterion and a fraction.
+
+It is made on the host, in NumPy, from the weights as they are; masks change once in many steps.
+"""
+
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from keras import ops
+
+from ..ops.modulus import modulus_axis
+from ..registry import Registry
+from . import criteria
+from . import granularity as granularities
+from .criteria import Criterion, Site
+from .granularity import Granularity
+from .targets import Target
+
+Tensor = Any
+
+# Which weights compete with each other: from their number to groups of their indices.
+SCOPES = Registry("scope")
+SCOPES.add("layer", lambda count: [[i] for i in range(count)])
+SCOPES.add("global", lambda count: [list(range(count))])
+
+# What the scale is a mean over: from the rank of a kernel to its axes.
+SCALES = Registry("scale")
+SCALES.add("layer", lambda rank: tuple(range(rank)))
+SCALES.add("unit", lambda rank: tuple(range(rank - 1)))
+
+
+class Mask(NamedTuple):
+    """What is pruned in one weight.
+
+    Attributes:
+        keep: boolean, of the granularity's `mask_shape`.
+        gain: `(1, *shape)`, what the pruned value is multiplied by: the scale (or 1) for pruned
+            elements, 0 for kept ones and for those that were 0; None if the pruned value is 0.
+    """
+
+    keep: np.ndarray
+    gain: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How weights are pruned: the settings that all front ends share.
+
+    Names are resolved by `Rule.of`.
+    """
+
+    criterion: Criterion
+    granularity: Granularity
+    scope: str
+    scale: str
+    seed: int
+
+    @classmethod
+    def of(
+        cls,
+        criterion: str | Criterion,
+        granularity: str | Granularity,
+        scope: str,
+        scale: str,
+        block_shape: tuple[int, int] | None,
+        seed: int,
+    ) -> Self:
+        """A rule from what users write.
+
+        Raises:
+            ValueError: if a name is unknown; the message lists the known ones.
+        """
+        SCOPES.get(scope)
+        SCALES.get(scale)
+        unit = granularities.get(granularity, block_shape=block_shape)
+        return cls(criteria.get(criterion), unit, scope, scale, seed)
+
+    def check(self, targets: Sequence[Target]) -> None:
+        """Refuse weights that the criterion is not made for."""
+        for target in targets:
+            self.criterion.check(self.granularity.dimension(target.shape[0]), target.path)
+
+    def decide(self, targets: Sequence[Target], fraction: float, update: int = 0) -> list[Mask]:
+        """Choose what is pruned, from the weights as they are now.
+
+        Args:
+            targets: the weights.
+            fraction: how much of them, from 0 to 1.
+            update: number of mask updates made before; other random numbers for each.
+
+        Raises:
+            ValueError: if a weight is NaN or infinite; the message names it.
+        """
+        if not 0 <= fraction <= 1:
+            raise ValueError(
+                f"The fraction to prune must be from 0 to 1. Received: fraction={fraction}"
+            )
+        weights = [self._read(target) for target in targets]
+        moduli = [ops.convert_to_numpy(modulus_axis(w, 0, keepdims=True)) for w in weights]
+        scales = [self._scale(modulus) for modulus in moduli]
+        scores = [self._score(*each, update) for each in zip(weights, targets, scales, strict=True)]
+        kept: dict[int, np.ndarray] = {}
+        for group in SCOPES.get(self.scope)(len(targets)):
+            chosen = self.granularity.select([scores[i] for i in group], fraction)
+            kept |= zip(group, chosen, strict=True)
+        return [
+            self._mask(kept[i], w.shape, modulus, scale)
+            for i, (w, modulus, scale) in enumerate(zip(weights, moduli, scales, strict=True))
+        ]
+
+    def apply(self, target: Target, mask: Mask) -> None:
+        """Put the pruned weights on their pruned value; kept ones do not change at all."""
+        unit, p = self.granularity, target.parametrization
+        keep, gain = (None if m is None else ops.convert_to_tensor(m) for m in mask)
+        w = p.kernel()
+        # Multiplying by the mask would leave negative zeros.
+        value = ops.zeros_like(w)
+        if not self.criterion.removes:
+            value = unit.unview(self.criterion.project(unit.view(w), keep, gain))
+        p.prune(unit.unview(keep), value)
+
+    def projection(self, keep: Tensor, gain: Tensor | None) -> Callable[[Tensor], Tensor]:
+        """The map behind every optimizer step; it reads the variables `keep` and `gain`."""
+        unit, project = self.granularity, self.criterion.project
+        return lambda w: unit.unview(project(unit.view(w), keep, gain))
+
+    def shapes(self, target: Target) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
+        """Shapes of the weight's mask."""
+        viewed = self.granularity.view(np.empty(target.shape, "bool")).shape
+        gain = None if self.criterion.removes else (1, *viewed[1:])
+        return self.granularity.mask_shape(tuple(viewed)), gain
+
+    def _read(self, target: Target) -> np.ndarray:
+        w = ops.convert_to_numpy(self.granularity.view(target.parametrization.kernel()))
+        w = w.astype(np.promote_types(w.dtype, "float32"))
+        if not np.isfinite(w).all():
+            raise ValueError(
+                "A mask update met a weight that is not a number or infinite; training has gone "
+                "wrong before. Lower the learning rate, clip gradients, or stop with "
+                "`keras.callbacks.TerminateOnNaN`. Expected: finite weights. "
+                f"Received: '{target.path}' with {np.count_nonzero(~np.isfinite(w))} such values"
+            )
+        return w
+
+    def _scale(self, modulus: np.ndarray) -> np.ndarray:
+        """Mean modulus of the non-zero elements, 0 if there are none."""
+        axes = SCALES.get(self.scale)(modulus.ndim)
+        count = np.count_nonzero(modulus, axis=axes, keepdims=True)
+        return modulus.sum(axis=axes, keepdims=True, dtype="float64") / np.maximum(count, 1)
+
+    def _score(self, w: np.ndarray, target: Target, scale: np.ndarray, update: int) -> np.ndarray:
+        def noise() -> np.ndarray:
+            key = [self.seed, zlib.crc32(target.path.encode()), update]
+            return np.random.default_rng(key).random((1, *w.shape[1:]), dtype="float32")
+
+        site = Site(scale.astype(w.dtype), noise, target.parametrization)
+        score = self.criterion.score(ops.convert_to_tensor(w), site)
+        return self.granularity.pool(ops.convert_to_numpy(score))
+
+    def _mask(
+        self, kept: np.ndarray, shape: tuple[int, ...], modulus: np.ndarray, scale: np.ndarray
+    ) -> Mask:
+        keep = self.granularity.spread(kept, shape)
+        if self.criterion.removes:
+            return Mask(keep, None)
+        alive = (modulus > 0) & ~keep
+        return Mask(
+            keep, np.where(alive, scale if self.criterion.scaled else 1, 0).astype("float32")
+        )

@@ -1,0 +1,154 @@
+"""Constraints: what they project onto, zeros, dtypes, configs, and their use in a layer."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_phase import algebras
+from keras_phase.constraints import PhaseQuantized, Sign, UnitModulus
+from keras_phase.ops.phase_code import code_points
+
+ALGEBRAS = ["real", "complex", "dual", "cross", "quaternion", "octonion"]
+QUANTIZED = [
+    ("real", 1),
+    ("complex", 1),
+    ("complex", 2),
+    ("complex", 5),
+    ("cross", 3),
+    ("quaternion", 3),
+    ("quaternion", 4),
+]
+CONSTRAINTS = {
+    **{f"unit {name}": UnitModulus(name) for name in ALGEBRAS},
+    **{f"{bits} bits {name}": PhaseQuantized(bits, name) for name, bits in QUANTIZED},
+    "sign real": Sign(),
+    "sign complex": Sign(),
+}
+DTYPES = ["float16", "bfloat16", "float32", "float64"]
+
+
+def dimension(algebra):
+    return algebras.get(algebra).dimension
+
+
+def stored(algebra, shape=(5, 6), seed=0):
+    """A stored kernel, its first element 0."""
+    d = dimension(algebra)
+    value = np.random.default_rng(seed).normal(size=(d, *shape))
+    value[(slice(None), *(0 for _ in shape))] = 0.0
+    return value if d > 1 else value[0]
+
+
+def numpy(x):
+    return ops.convert_to_numpy(ops.cast(x, "float64"))
+
+
+def apply(constraint, value):
+    return numpy(constraint(ops.convert_to_tensor(value)))
+
+
+def with_axis(value, algebra):
+    return value[None] if dimension(algebra) == 1 else value
+
+
+@pytest.mark.parametrize("shape", [(5, 6), (3, 2, 4), (2, 3, 4, 5)])
+@pytest.mark.parametrize("algebra", ALGEBRAS)
+def test_unit_modulus(algebra, shape):
+    value = stored(algebra, shape)
+    result = apply(UnitModulus(algebra), value)
+    assert result.shape == value.shape
+    norm = np.linalg.norm(with_axis(value, algebra), axis=0)
+    units = with_axis(result, algebra)
+    np.testing.assert_allclose(np.linalg.norm(units, axis=0), norm > 0)
+    np.testing.assert_allclose(units * norm, with_axis(value, algebra), atol=1e-12)
+
+
+@pytest.mark.parametrize(("algebra", "bits"), QUANTIZED)
+def test_phase_quantized(algebra, bits):
+    value = with_axis(stored(algebra), algebra)
+    result = with_axis(apply(PhaseQuantized(bits, algebra), stored(algebra)), algebra)
+    norm = np.linalg.norm(value, axis=0)
+    np.testing.assert_allclose(np.linalg.norm(result, axis=0), norm)
+    points = code_points(algebra, bits)
+    nearest = np.max(np.einsum("md,d...->m...", points, value), axis=0)
+    np.testing.assert_allclose(np.sum(result * value, axis=0), nearest * norm, atol=1e-12)
+    units = (result / np.where(norm == 0, 1, norm))[:, norm > 0].T
+    distance = np.abs(units[:, None] - points[None]).max(-1).min(-1)
+    assert distance.max() < 1e-12
+
+
+def test_two_bits_of_phase_by_hand():
+    value = np.array([[1.0, -3.0, 0.2, -0.3], [0.5, -0.1, 0.9, -2.0]])[:, :, None]
+    result = apply(PhaseQuantized(2, "complex"), value)[..., 0]
+    r = np.hypot(*value[..., 0])
+    expected = [[r[0], -r[1], 0, 0], [0, 0, r[2], -r[3]]]
+    np.testing.assert_allclose(result, expected, atol=1e-12)
+
+
+def test_one_bit_changes_nothing_in_the_real_algebra():
+    value = stored("real")
+    np.testing.assert_array_equal(apply(PhaseQuantized(1, "real"), value), value)
+
+
+def test_sign():
+    np.testing.assert_array_equal(apply(Sign(), stored("complex")), np.sign(stored("complex")))
+    real = stored("real")
+    np.testing.assert_array_equal(apply(Sign(), real), apply(UnitModulus("real"), real))
+
+
+@pytest.mark.parametrize("name", CONSTRAINTS)
+def test_projections_are_idempotent_and_keep_zeros(name):
+    value = stored(name.split()[-1])
+    once = apply(CONSTRAINTS[name], value)
+    np.testing.assert_allclose(apply(CONSTRAINTS[name], once), once, atol=1e-12)
+    assert not with_axis(once, name.split()[-1])[:, 0, 0].any()
+
+
+@pytest.mark.parametrize("name", CONSTRAINTS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_dtypes(name, dtype):
+    value = ops.cast(ops.convert_to_tensor(stored(name.split()[-1])), dtype)
+    result = CONSTRAINTS[name](value)
+    assert keras.backend.standardize_dtype(result.dtype) == dtype
+    expected = numpy(CONSTRAINTS[name](ops.cast(value, "float64")))
+    np.testing.assert_allclose(numpy(result), expected, rtol=0.01, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", CONSTRAINTS)
+def test_config_round_trip(name):
+    original = CONSTRAINTS[name]
+    restored = keras.constraints.deserialize(keras.constraints.serialize(original))
+    assert restored.get_config() == original.get_config()
+    value = stored(name.split()[-1])
+    np.testing.assert_array_equal(apply(restored, value), apply(original, value))
+
+
+@pytest.mark.parametrize("constraint", [UnitModulus("real"), Sign()], ids=["unit", "sign"])
+def test_a_stock_layer_under_a_real_constraint(constraint):
+    layer = keras.layers.Dense(3, kernel_constraint=constraint)
+    model = keras.Sequential([keras.Input((4,)), layer])
+    model.compile("sgd", "mse")
+    model.fit(np.ones((8, 4)), np.ones((8, 3)), verbose=0)
+    assert set(np.unique(numpy(layer.kernel))) <= {-1.0, 1.0}
+
+
+BAD = {
+    "component axis": (
+        lambda: UnitModulus("complex")(ops.ones((3, 4))),
+        r"UnitModulus acts on kernels whose first axis has the 2 components.*shape=\(3, 4\)",
+    ),
+    "scalar": (lambda: UnitModulus("complex")(ops.ones(())), r"Received: value.shape=\(\)"),
+    "bits": (
+        lambda: PhaseQuantized(2, "real"),
+        r"phase codes of 1 bits. Received: phase_bits=2",
+    ),
+    "algebra": (lambda: UnitModulus("zzz"), r"Unknown algebra.*algebra='zzz'"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input(case):
+    make, message = BAD[case]
+    with pytest.raises(ValueError, match=message):
+        make()
