@@ -22,6 +22,7 @@ import keras_phase
 from _networks import classifier
 from _results import percent, table, write_csv
 from data import Dataset
+from keras_phase import pruning
 
 _FREQUENCY = 100
 
@@ -49,16 +50,16 @@ def _bounded_latent_directions(**options: Any) -> dict[str, Any]:
 
 
 RECIPES = {
-    "phase": Recipe("complex", keras_phase.PhasePolynomialDecay, bound=0.5),
+    "phase": Recipe("complex", pruning.PhasePolynomialDecay, bound=0.5),
     "phase, 2 bits": Recipe(
         "complex",
-        keras_phase.PhasePolynomialDecay,
+        pruning.PhasePolynomialDecay,
         bound=0.7,
         dense=lambda: _bounded_latent_directions(amplitude="element", phase_bits=2),
     ),
     "sign": Recipe(
         "real",
-        keras_phase.SignPolynomialDecay,
+        pruning.SignPolynomialDecay,
         bound=1.0,
         dense=lambda: {"amplitude": "element"},
     ),
@@ -88,7 +89,7 @@ def run(
         if schedule is not None:
             end = steps // 2 // _FREQUENCY * _FREQUENCY
             amount = schedule(0.0, 1.0, begin_step=0, end_step=end, frequency=_FREQUENCY)
-            callbacks.append(keras_phase.PruningCallback(amount))
+            callbacks.append(pruning.PruningCallback(amount))
         labels = keras.utils.to_categorical(dataset.y_train, 10)
         model.fit(dataset.x_train, labels, batch_size, epochs, verbose=0, callbacks=callbacks)
         return model

@@ -112,43 +112,41 @@ def phase_histogram(
 
 
 def variant_curves(
-    history: Mapping[str, Sequence[float]],
+    history: Mapping[str, Sequence[tuple[int, Mapping[str, float]]]],
     ax: Any = None,
     *,
-    x: str = "epoch",
-    ylabel: str = "accuracy",
+    metric: str = "accuracy",
+    unit: str = "epoch",
 ) -> Any:
-    """Draw one curve for each pruning variant, each named at its end.
+    """Draw how good each pruning variant was while a model trained, one curve a variant.
 
     Args:
-        history: values by variant, with the points where they were taken under the key `x`
-            (`PhaseProbe.history` is such a mapping); without that key they count from 1.
+        history: for each variant a list of `(when, metrics)`, as `PhaseProbe.history`.
         ax: matplotlib `Axes`; None makes a new figure.
-        x: the key, and the label, of the horizontal axis.
-        ylabel: the label of the vertical axis.
+        metric: which of the metrics.
+        unit: what `when` counts; the label of the horizontal axis.
 
     Returns:
         The `Axes`.
 
     Raises:
         ImportError: if matplotlib is not installed.
-        ValueError: if a curve has not as many values as there are points.
+        ValueError: if the metrics do not hold `metric`.
     """
     ax = _axes(ax, figsize=(7.0, 4.2))
-    curves = {name: list(values) for name, values in history.items() if name != x}
-    for name, values in curves.items():
-        points = list(history.get(x, range(1, len(values) + 1)))
-        if len(points) != len(values):
-            raise ValueError(
-                f"Expected one value of '{name}' for each of the {len(points)} points of '{x}'. "
-                f"Received: {len(values)} values"
-            )
-        ax.plot(points, values, marker="o", markersize=3, linewidth=1.6, label=name)
-    ax.set(xlabel=x, ylabel=ylabel)
+    for variant, results in history.items():
+        for _, metrics in results:
+            if metric not in metrics:
+                raise ValueError(
+                    f"Expected a metric among {', '.join(metrics)}: compile the model with it, "
+                    f"or name another one. Received: metric={metric!r}"
+                )
+        points = [(when, metrics[metric]) for when, metrics in results]
+        ax.plot(*zip(*points, strict=True), marker="o", markersize=3, label=variant)
+    ax.set(xlabel=unit, ylabel=metric)
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.grid(alpha=0.25)
-    if curves:
-        ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return _finished(ax)
 
 

@@ -82,20 +82,27 @@ def test_takes_a_layer_and_an_axes():
     np.testing.assert_allclose(radius, radius[0], rtol=1e-5)
 
 
-def test_variant_curves():
-    history = {"epoch": [0, 2], "intact": [0.5, 0.9], "phase": [0.4, 0.8]}
-    ax = plots.variant_curves(history)
+HISTORY = {
+    "intact": [(1, {"accuracy": 0.5, "loss": 2.0}), (3, {"accuracy": 0.9, "loss": 1.0})],
+    "phase": [(1, {"accuracy": 0.4, "loss": 2.1}), (3, {"accuracy": 0.8, "loss": 1.2})],
+}
+
+
+def test_variant_curves_take_the_history_of_a_probe():
+    ax = plots.variant_curves(HISTORY)
     assert [line.get_label() for line in ax.lines] == ["intact", "phase"]
-    np.testing.assert_array_equal(ax.lines[1].get_xydata(), [[0, 0.4], [2, 0.8]])
+    np.testing.assert_array_equal(ax.lines[1].get_xydata(), [[1, 0.4], [3, 0.8]])
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("epoch", "accuracy")
-    assert list(plots.variant_curves({"intact": [1.0, 2.0]}).lines[0].get_xdata()) == [1, 2]
+    ax = plots.variant_curves(HISTORY, metric="loss", unit="step")
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), [2.0, 1.0])
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("step", "loss")
 
 
 def test_bad_input():
     with pytest.raises(ValueError, match=r"built layer, or its effective kernel.*shape=\(3,\)"):
         plots.weight_cloud(np.ones(3))
-    with pytest.raises(ValueError, match=r"one value of 'phase' for each of the 2.*1 values"):
-        plots.variant_curves({"epoch": [0, 2], "phase": [0.4]})
+    with pytest.raises(ValueError, match=r"metric among accuracy, loss.*metric='auc'"):
+        plots.variant_curves(HISTORY, metric="auc")
 
 
 def test_missing_matplotlib_says_how_to_get_it(monkeypatch):
