@@ -38,12 +38,12 @@ class Registry:
             ValueError: if the name is empty or taken.
         """
         if not isinstance(name, str):
-            raise TypeError(f"The name of a {self.noun} must be a string. Received: {name=}")
+            raise TypeError(f"Expected a string as the name of the {self.noun}. Received: {name=}")
         if not name:
-            raise ValueError(f"The name of a {self.noun} must not be empty. Received: {name=}")
+            raise ValueError(f"The name of the {self.noun} must not be empty. Received: {name=}")
         if name in self._objects:
             raise ValueError(
-                f"There is already a {self.noun} of that name; choose another one. "
+                f"The name is taken by another {self.noun}; choose a different one. "
                 f"Received: name={name!r}"
             )
         self._objects[name] = obj

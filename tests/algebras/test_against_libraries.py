@@ -1,4 +1,4 @@
-"""The rows against other people's numbers: Python, NumPy and the geometric algebra of `clifford`."""
+"""The rows against the numbers of others: Python, NumPy and the library `clifford`."""
 
 import clifford
 import numpy as np

@@ -122,14 +122,14 @@ ERRORS = [
     (
         {"factorization": algebras.get("split_complex").factorization},
         ValueError,
-        "The structure constants of 'mine' and the factorization differ in 1 of 8 entries, first at "
-        "[1, 1, 0]: expected -1. Received: 1",
+        "The structure constants of 'mine' and the factorization differ in 1 of 8 entries, first "
+        "at [1, 1, 0]: expected -1. Received: 1",
     ),
     (
         {"factorization": BilinearFactorization(GAUSS.u / 2, GAUSS.v, GAUSS.w)},
         ValueError,
-        "The structure constants of 'mine' and the factorization differ in 4 of 8 entries, first at "
-        "[0, 0, 0]: expected 1. Received: 1/2",
+        "The structure constants of 'mine' and the factorization differ in 4 of 8 entries, first "
+        "at [0, 0, 0]: expected 1. Received: 1/2",
     ),
     (
         {"matrix": MatrixForm(2, algebras.get("real"))},

@@ -175,5 +175,5 @@ LOOP = [[0, 1, 2, 3, 4], [1, 0, 3, 4, 2], [2, 4, 0, 1, 3], [3, 2, 4, 0, 1], [4, 
     ids=str,
 )
 def test_what_is_not_a_group_is_refused(table):
-    with pytest.raises(ValueError, match="Expected the Cayley table of a group.*Received: table="):
+    with pytest.raises(ValueError, match=r"Expected the Cayley table of a group.*Received: table="):
         algebras.group_algebra(table)

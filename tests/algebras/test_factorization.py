@@ -62,19 +62,18 @@ def test_arrays_are_float64_and_read_only():
         assert m.dtype == np.float64
         with pytest.raises(ValueError, match="read-only"):
             m[0, 0] = 5
-    with pytest.raises(AttributeError, match="read-only. Received: name='u'"):
+    with pytest.raises(AttributeError, match=r"read-only. Received: name='u'"):
         GAUSS.u = 3
     assert repr(GAUSS) == "<BilinearFactorization: dimension 2, rank 3>"
 
 
-@pytest.mark.parametrize("half", [0.5, "1/2", Fraction(1, 2), np.float32(0.5)])
+@pytest.mark.parametrize("half", [0.5, "1/2", Fraction(1, 2), np.float64(0.5)])
 def test_spellings_of_a_fraction_are_equal(half):
     f = BilinearFactorization([[half]], [[1]], [[2]])
     assert f == BilinearFactorization([["1/2"]], np.ones((1, 1)), [[2.0]])
     assert hash(f) == hash(BilinearFactorization([["2/4"]], [[1]], [[2]]))
     assert f.u[0, 0] == 0.5
-    assert [value.tolist() for value in (f.table()[0],)] == [[[[2]]]]
-    assert f.table()[1] == 2
+    assert f.table() == ([[[2]]], 2)
 
 
 def test_thirds_are_exact():
@@ -170,5 +169,5 @@ def test_messages(u, message):
 
 def test_a_sum_that_could_overflow_is_refused():
     f = BilinearFactorization([[2**30]], [[2**30]], [[1]])
-    with pytest.raises(ValueError, match="too large for an exact check.*Received: rank=1"):
+    with pytest.raises(ValueError, match=r"too large for an exact check.*Received: rank=1"):
         algebras.Algebra("big", ("1",), [[[1]]], factorization=f)
