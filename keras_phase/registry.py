@@ -42,8 +42,9 @@ class Registry:
         if not name:
             raise ValueError(f"The name of the {self.noun} must not be empty. Received: {name=}")
         if name in self._objects:
+            article = "an" if self.noun[0] in "aeiou" else "a"
             raise ValueError(
-                f"The name is taken by another {self.noun}; choose a different one. "
+                f"There is already {article} {self.noun} of that name; choose another one. "
                 f"Received: name={name!r}"
             )
         self._objects[name] = obj

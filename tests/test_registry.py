@@ -41,7 +41,7 @@ def test_a_taken_name_is_refused_and_the_object_stays(shapes):
     with pytest.raises(ValueError) as error:
         shapes.add("circle", 1)
     assert str(error.value) == (
-        "The name is taken by another shape; choose a different one. Received: name='circle'"
+        "There is already a shape of that name; choose another one. Received: name='circle'"
     )
     assert shapes.get("circle") == 0
 

@@ -93,7 +93,7 @@ def test_messages_of_register(own_catalog):
     with pytest.raises(ValueError) as error:
         algebras.register(algebras.cayley_dickson(1, name="complex"))
     assert str(error.value) == (
-        "The name is taken by another algebra; choose a different one. Received: name='complex'"
+        "There is already an algebra of that name; choose another one. Received: name='complex'"
     )
     with pytest.raises(TypeError) as error:
         algebras.register("complex")

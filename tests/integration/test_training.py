@@ -72,13 +72,24 @@ def test_training_learns():
 
 
 @pytest.mark.skipif(not hasattr(keras.optimizers, "Muon"), reason="this Keras has no Muon")
-def test_muon_orthogonalises_no_algebra_kernel():
-    """Documented in docs/layers.md: rank-3 kernels are of another rank than Muon's matrices."""
+def test_muon_orthogonalises_matrices_only():
+    """As docs/layers.md says: the variables of rank 2; kernels with a component axis use AdamW."""
     model = phase_network()
-    optimizer = keras.optimizers.Muon()
-    optimizer.build(model.trainable_variables)
-    kernels = [w for w in model.trainable_weights if len(w.shape) == 3]
-    assert kernels
+    excluded = keras.optimizers.Muon(exclude_layers=["amplitude"])
+    for optimizer, expected in (
+        (keras.optimizers.Muon(), {"to_algebra/hidden_kernel", "to_algebra/kernel", "amplitude"}),
+        (excluded, {"to_algebra/hidden_kernel", "to_algebra/kernel"}),
+    ):
+        optimizer.build(model.trainable_variables)
+        matrices = {
+            w.path
+            for w, velocity in zip(
+                model.trainable_variables, optimizer.adam_velocities, strict=True
+            )
+            if velocity is None
+        }
+        assert len(matrices) == len(expected)
+        assert all(any(path.endswith(name) for path in matrices) for name in expected)
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float64"])
