@@ -165,19 +165,14 @@ def test_links_between_pages_hold(page):
 
 
 def test_import_is_light():
-    """At most 0.2 s beyond `import keras`; no optional package and no thread comes with it."""
+    """No optional package and no thread comes with it; benchmarks/import_time.py times it."""
     code = (
-        "import sys, threading, time, keras; before = set(sys.modules); t = time.perf_counter();"
-        "import keras_phase; print(time.perf_counter() - t); new = set(sys.modules) - before;"
+        "import sys, threading, keras; before = set(sys.modules); import keras_phase;"
+        "new = set(sys.modules) - before;"
         "bad = {'tensorflow_model_optimization', 'tf_keras', 'matplotlib', 'sklearn'} & new;"
         "assert not bad, bad; assert threading.active_count() == 1"
     )
-    times = []
-    for _ in range(2):
-        done = subprocess.run(
-            [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        times.append(float(done.stdout))
-    # The least disturbed of several fresh processes: the tests share their cores.
-    assert min(times) <= 0.2, times
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

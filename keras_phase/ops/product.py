@@ -163,13 +163,7 @@ def multiply(a: Tensor, b: Tensor, algebra: Any) -> Tensor:
 def conjugate(x: Tensor, algebra: Any) -> Tensor:
     """Conjugate of every element, `(..., d*n)` to `(..., d*n)`."""
     algebra = algebras.get(algebra)
-    table = algebra.conjugation
-    matrix_form = (
-        table
-        if table.ndim == 2
-        else [[s if i == j else 0 for j in range(len(table))] for i, s in enumerate(table)]
-    )
-    columns = tuple(tuple(float(c) for c in col) for col in zip(*matrix_form, strict=True))
+    columns = tuple(tuple(map(float, column)) for column in algebra.conjugation_matrix.T)
     return layout.merge(_combinations(layout.split(x, algebra.dimension), columns))
 
 

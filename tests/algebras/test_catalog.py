@@ -1,6 +1,5 @@
 """Look-up, registration, serialization, and the table that documentation shows."""
 
-import time
 from pathlib import Path
 
 import pytest
@@ -33,15 +32,6 @@ def test_the_rows():
 
 def test_a_row_is_made_once():
     assert algebras.get("m4r") is algebras.get("m4r")
-
-
-def test_the_largest_row_is_checked_quickly():
-    def seconds():
-        start = time.perf_counter()
-        tables._m4r.__wrapped__()
-        return time.perf_counter() - start
-
-    assert min(seconds() for _ in range(5)) < 0.05
 
 
 def test_get_takes_names_records_and_configs(mine):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import keras_phase
-from keras_phase import algebras, parametrizations
+from keras_phase import parametrizations
 
 Z = np.ones((2, 4), "complex64")
 X = np.ones((2, 5), "float32")
@@ -95,9 +95,11 @@ CASES = [
     ),
     (lambda: parametrizations.Polar("two"), ValueError, ["'unit'", "amplitude='two'"]),
     (
-        lambda: algebras.matrix_algebra(2, algebras.get("octonion")),
+        lambda: keras_phase.AlgebraDense(3, algebra="octonion", kernel_initializer="unitary").build(
+            (None, 8)
+        ),
         ValueError,
-        ["associative", "octonion"],
+        ["no unitary kernels", "not associative", "octonion"],
     ),
 ]
 
