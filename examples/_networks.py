@@ -32,13 +32,16 @@ def classifier(
     entrance = (
         keras_phase.PhaseEncode() if dimension == 2 else keras_phase.ToAlgebra(algebra=algebra)
     )
-    hidden = [keras_phase.PhaseDense(n, activation="relu", algebra=algebra, **dense) for n in units]
+    hidden = [
+        keras_phase.PhaseDense(n, activation="relu", algebra=algebra, name=f"hidden_{i}", **dense)
+        for i, n in enumerate(units, start=1)
+    ]
     return keras.Sequential(
         [
             keras.Input((features,)),
             entrance,
             *hidden,
-            keras_phase.PhaseDense(classes, algebra=algebra, **dense),
+            keras_phase.PhaseDense(classes, algebra=algebra, name="classes", **dense),
             # The modulus of a real logit would not tell -3 from 3.
             keras_phase.FromAlgebra("first" if dimension == 1 else logits, algebra=algebra),
         ]

@@ -53,8 +53,9 @@ def run(dataset: Dataset, output: Path, *, iterations: int = 700, every: int = 1
     test = _with_constant(dataset.x_test), dataset.y_test
     probe = pruning.PhaseProbe(test, every=every, variants=_VARIANTS, batch_size=2000)
     progress = keras.callbacks.LambdaCallback(
-        on_epoch_end=lambda i, logs: (i + 1) % every
-        or print(f"iteration {i + 1}: loss {logs['loss']:.6f}", flush=True)
+        on_epoch_end=lambda i, logs: (
+            (i + 1) % every or print(f"iteration {i + 1}: loss {logs['loss']:.6f}", flush=True)
+        )
     )
     history = model.fit(
         x, y, len(x), iterations, shuffle=False, verbose=0, callbacks=[probe, progress]

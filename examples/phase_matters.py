@@ -11,26 +11,19 @@ scikit-learn's digits.
 """
 
 import os
-import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before Keras starts TensorFlow
 
-import keras
-import numpy as np
-from absl import app, flags
+from absl import app, flags, logging
 
 import _beyond
+import _demo
 import _reproduce
 import _sweep
 import data
-import keras_phase
-from _networks import classifier
-from _results import percent, table
-from keras_phase import algebras, pruning
 
 _DATASET = flags.DEFINE_enum(
     "dataset", None, data.NAMES, "What to learn. Default: fashion_mnist; experiments take mnist."
@@ -48,16 +41,10 @@ _SWEEP = flags.DEFINE_bool("sweep", False, "Repeat it over depths and widths.")
 _BEYOND = flags.DEFINE_bool("beyond", False, "Prune during training.")
 flags.mark_bool_flags_as_mutual_exclusive(["reproduce", "sweep", "beyond"])
 
-_SERVE = """
-import sys, numpy, tensorflow
-folder, inputs, outputs = sys.argv[1:]
-numpy.save(outputs, tensorflow.saved_model.load(folder).serve(numpy.load(inputs)).numpy())
-sys.exit("keras_phase was imported" if "keras_phase" in sys.modules else 0)
-"""
-
 
 def main(argv: Sequence[str]) -> None:
     del argv
+    logging.set_verbosity(logging.ERROR)
     is_experiment = _REPRODUCE.value or _SWEEP.value or _BEYOND.value
     try:
         dataset = data.load(
@@ -82,25 +69,14 @@ def main(argv: Sequence[str]) -> None:
         units, epochs = _UNITS.value or 256, _EPOCHS.value or 15
         _beyond.run(dataset, output, seeds=seeds, epochs=epochs, units=units)
     else:
-        demo(dataset, output, seed=_SEED.value)
-
-
-def demo(dataset: data.Dataset, output: Path, seed: int) -> None:
-    """Train an intact network and pruned ones, compare, draw, and export the phase-only one."""
-    small = len(dataset.x_train) < 10_000
-    epochs = _EPOCHS.value or (1 if _QUICK.value else 30 if small else 5)
-    trainer = Trainer(dataset, _ALGEBRA.value, _UNITS.value or 128, epochs, 32 if small else 256)
-    print(
-        f"{dataset.name}: {len(dataset.x_train)} training and {len(dataset.x_test)} test images, "
-        f"{trainer.units} hidden elements over the algebra '{trainer.algebra}', {epochs} epochs"
-    )
-    variants = _variants(algebras.get(trainer.algebra).dimension)
-
-    print("\nThe intact network:")
-    probe = pruning.PhaseProbe(
-        trainer.test, variants=[("intact", None), *variants.values()], batch_size=2000
-    )
-    intact = trainer.fit(seed, callbacks=[probe])
+        _demo.run(
+            dataset,
+            output,
+            algebra=_ALGEBRA.value,
+            units=_UNITS.value or 128,
+            epochs=_EPOCHS.value or (1 if _QUICK.value else None),
+            seed=_SEED.value,
+        )
 
 
 if __name__ == "__main__":

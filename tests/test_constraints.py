@@ -8,6 +8,7 @@ from keras import ops
 from keras_phase import algebras
 from keras_phase.constraints import PhaseQuantized, Sign, UnitModulus
 from keras_phase.ops.phase_code import code_points
+from tests.helpers.gradients import DOUBLE
 
 ALGEBRAS = ["real", "complex", "dual", "cross", "quaternion", "octonion"]
 QUANTIZED = [
@@ -25,7 +26,8 @@ CONSTRAINTS = {
     "sign real": Sign(),
     "sign complex": Sign(),
 }
-DTYPES = ["float16", "bfloat16", "float32", "float64"]
+DTYPES = list(dict.fromkeys(["float16", "bfloat16", "float32", DOUBLE]))
+TOLERANCE = {"rtol": 1e-12, "atol": 1e-12} if DOUBLE == "float64" else {"rtol": 1e-5, "atol": 1e-6}
 
 
 def dimension(algebra):
@@ -41,7 +43,7 @@ def stored(algebra, shape=(5, 6), seed=0):
 
 
 def numpy(x):
-    return ops.convert_to_numpy(ops.cast(x, "float64"))
+    return ops.convert_to_numpy(ops.cast(x, DOUBLE))
 
 
 def apply(constraint, value):
@@ -60,8 +62,8 @@ def test_unit_modulus(algebra, shape):
     assert result.shape == value.shape
     norm = np.linalg.norm(with_axis(value, algebra), axis=0)
     units = with_axis(result, algebra)
-    np.testing.assert_allclose(np.linalg.norm(units, axis=0), norm > 0)
-    np.testing.assert_allclose(units * norm, with_axis(value, algebra), atol=1e-12)
+    np.testing.assert_allclose(np.linalg.norm(units, axis=0), norm > 0, **TOLERANCE)
+    np.testing.assert_allclose(units * norm, with_axis(value, algebra), **TOLERANCE)
 
 
 @pytest.mark.parametrize(("algebra", "bits"), QUANTIZED)
@@ -69,13 +71,13 @@ def test_phase_quantized(algebra, bits):
     value = with_axis(stored(algebra), algebra)
     result = with_axis(apply(PhaseQuantized(bits, algebra), stored(algebra)), algebra)
     norm = np.linalg.norm(value, axis=0)
-    np.testing.assert_allclose(np.linalg.norm(result, axis=0), norm)
+    np.testing.assert_allclose(np.linalg.norm(result, axis=0), norm, **TOLERANCE)
     points = code_points(algebra, bits)
     nearest = np.max(np.einsum("md,d...->m...", points, value), axis=0)
-    np.testing.assert_allclose(np.sum(result * value, axis=0), nearest * norm, atol=1e-12)
+    np.testing.assert_allclose(np.sum(result * value, axis=0), nearest * norm, **TOLERANCE)
     units = (result / np.where(norm == 0, 1, norm))[:, norm > 0].T
     distance = np.abs(units[:, None] - points[None]).max(-1).min(-1)
-    assert distance.max() < 1e-12
+    assert distance.max() < TOLERANCE["atol"]
 
 
 def test_two_bits_of_phase_by_hand():
@@ -83,12 +85,12 @@ def test_two_bits_of_phase_by_hand():
     result = apply(PhaseQuantized(2, "complex"), value)[..., 0]
     r = np.hypot(*value[..., 0])
     expected = [[r[0], -r[1], 0, 0], [0, 0, r[2], -r[3]]]
-    np.testing.assert_allclose(result, expected, atol=1e-12)
+    np.testing.assert_allclose(result, expected, **TOLERANCE)
 
 
 def test_one_bit_changes_nothing_in_the_real_algebra():
     value = stored("real")
-    np.testing.assert_array_equal(apply(PhaseQuantized(1, "real"), value), value)
+    np.testing.assert_allclose(apply(PhaseQuantized(1, "real"), value), value, **TOLERANCE)
 
 
 def test_sign():
@@ -101,7 +103,7 @@ def test_sign():
 def test_projections_are_idempotent_and_keep_zeros(name):
     value = stored(name.split()[-1])
     once = apply(CONSTRAINTS[name], value)
-    np.testing.assert_allclose(apply(CONSTRAINTS[name], once), once, atol=1e-12)
+    np.testing.assert_allclose(apply(CONSTRAINTS[name], once), once, **TOLERANCE)
     assert not with_axis(once, name.split()[-1])[:, 0, 0].any()
 
 
@@ -111,7 +113,7 @@ def test_dtypes(name, dtype):
     value = ops.cast(ops.convert_to_tensor(stored(name.split()[-1])), dtype)
     result = CONSTRAINTS[name](value)
     assert keras.backend.standardize_dtype(result.dtype) == dtype
-    expected = numpy(CONSTRAINTS[name](ops.cast(value, "float64")))
+    expected = numpy(CONSTRAINTS[name](ops.cast(value, DOUBLE)))
     np.testing.assert_allclose(numpy(result), expected, rtol=0.01, atol=1e-5)
 
 

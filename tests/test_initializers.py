@@ -8,16 +8,17 @@ from keras import ops
 from keras_phase import algebras, initializers
 from keras_phase.algebras import Algebra
 from keras_phase.initializers import AlgebraInitializer, AlgebraVarianceScaling, Unitary
+from tests.helpers.gradients import DOUBLE
 
 ALGEBRAS = algebras.names()
 ALGEBRAS_WITH_UNITARY = [name for name in ALGEBRAS if name not in ("octonion", "dual", "cross")]
 STOCK = [f"{name}_{kind}" for name in ("glorot", "he", "lecun") for kind in ("uniform", "normal")]
 POLAR = ["polar_rayleigh", "random_phase"]
-DTYPES = ["float16", "bfloat16", "float32", "float64"]
+DTYPES = list(dict.fromkeys(["float16", "bfloat16", "float32", DOUBLE]))
 
 
 def numpy(x):
-    return ops.convert_to_numpy(ops.cast(x, "float64"))
+    return ops.convert_to_numpy(ops.cast(x, DOUBLE))
 
 
 def product(kernel, x, algebra):
@@ -112,7 +113,7 @@ def test_ours_equals_the_stock_one_in_the_real_algebra(name, shape):
     np.testing.assert_array_equal(numpy(ours), numpy(stock))
 
 
-@pytest.mark.parametrize("algebra", [name for name in ALGEBRAS if name != "real"])
+@pytest.mark.parametrize("algebra", ["complex", "dual", "quaternion", "m2c"])
 @pytest.mark.parametrize("name", [*STOCK, *POLAR, "random_normal", "random_uniform"])
 @pytest.mark.parametrize("seed", [7, "generator"])
 def test_components_differ(name, algebra, seed):
@@ -153,14 +154,16 @@ def test_polar_rayleigh_has_rayleigh_moduli():
 @pytest.mark.parametrize("algebra", ALGEBRAS_WITH_UNITARY)
 def test_unitary_kernels_preserve_the_norm(algebra, shape):
     algebra = algebras.get(algebra)
-    kernel = numpy(Unitary(algebra, gain=2.0, seed=1)(stored(shape, algebra), dtype="float64"))
+    kernel = numpy(Unitary(algebra, gain=2.0, seed=1)(stored(shape, algebra), dtype=DOUBLE))
     kernel = kernel.reshape(algebra.dimension, -1, shape[-1])
     _, rows, columns = kernel.shape
     x = np.random.default_rng(0).normal(size=(4, algebra.dimension, rows))
     y = product(kernel, x, algebra)
     if rows <= columns:
         np.testing.assert_allclose(
-            np.linalg.norm(y.reshape(4, -1), axis=1), 2 * np.linalg.norm(x.reshape(4, -1), axis=1)
+            np.linalg.norm(y.reshape(4, -1), axis=1),
+            2 * np.linalg.norm(x.reshape(4, -1), axis=1),
+            rtol=1e-10 if DOUBLE == "float64" else 1e-5,
         )
     g = np.random.default_rng(1).normal(size=(4, algebra.dimension, columns))
     table = np.asarray(algebra.structure_constants, dtype="float64")
@@ -169,6 +172,7 @@ def test_unitary_kernels_preserve_the_norm(algebra, shape):
         np.testing.assert_allclose(
             np.linalg.norm(back.reshape(4, -1), axis=1),
             2 * np.linalg.norm(g.reshape(4, -1), axis=1),
+            rtol=1e-10 if DOUBLE == "float64" else 1e-5,
         )
 
 
@@ -221,7 +225,9 @@ def test_config_round_trip(name, algebra):
     restored = keras.initializers.deserialize(config)
     assert type(restored) is type(original)
     assert restored.get_config() == original.get_config()
-    drawn = [initializers.for_kernel(i, original.algebra or "quaternion") for i in (original, restored)]
+    drawn = [
+        initializers.for_kernel(i, original.algebra or "quaternion") for i in (original, restored)
+    ]
     np.testing.assert_array_equal(*(numpy(i((4, 3, 2))) for i in drawn))
 
 
@@ -238,7 +244,9 @@ def test_arguments_survive_the_config():
 
 
 def test_other_initializers_see_the_whole_kernel():
-    kernel = initializers.for_kernel(lambda shape, dtype=None: ops.ones(shape), "complex")((2, 3, 4))
+    kernel = initializers.for_kernel(lambda shape, dtype=None: ops.ones(shape), "complex")(
+        (2, 3, 4)
+    )
     assert kernel.shape == (2, 3, 4)
     value = np.arange(24.0).reshape(2, 3, 4)
     array = initializers.for_kernel(value, "complex")((2, 3, 4), dtype="float32")

@@ -178,7 +178,7 @@ def _norm_and_zero(x: Tensor, axis: int) -> tuple[Tensor, Tensor]:
     The square root never sees a zero: autodiff would multiply its infinite slope there by 0.
     """
     if x.shape[axis] == 1:
-        return ops.abs(x), ops.equal(x, 0)
+        return x * ops.sign(x), ops.equal(x, 0)  # the slope of abs at 0 is 1 on JAX
     square = ops.sum(ops.square(x), axis=axis, keepdims=True)
     # Not `square >= tiny`: a NaN must not count as zero.
     is_zero = square < np.finfo(keras.backend.standardize_dtype(x.dtype)).tiny

@@ -8,14 +8,15 @@ from keras import ops
 from keras_phase import activations, algebras
 from keras_phase.ops import layout
 from keras_phase.ops.modulus import direction
-from tests.helpers.gradients import check_gradient, gradients
+from tests.helpers.gradients import DOUBLE, check_gradient, gradients
 from tests.helpers.tolerances import assert_close
 
 ALGEBRAS = ["real", "complex", "dual", "cross", "quaternion", "octonion"]
+ATOL = 1e-12 if DOUBLE == "float64" else 1e-6
 NAMES = activations.names()
 PHASE_PRESERVING = ["modrelu", "soft_threshold", "amplitude_squash", "unit_modulus", "cardioid"]
 PARAMETRIC = {"modrelu": ("bias", -0.1), "soft_threshold": ("threshold", 0.1)}
-DTYPES = ["float16", "bfloat16", "float32", "float64"]
+DTYPES = list(dict.fromkeys(["float16", "bfloat16", "float32", DOUBLE]))
 
 
 def dimension(algebra):
@@ -32,7 +33,7 @@ def weights(activation, n=4):
 
 
 def numpy(x):
-    return ops.convert_to_numpy(ops.cast(x, "float64"))
+    return ops.convert_to_numpy(ops.cast(x, DOUBLE))
 
 
 def apply(identifier, x, algebra, *values):
@@ -69,7 +70,7 @@ def test_the_declared_symmetry(name, algebra):
     turned = np.einsum("kj,bjn->bkn", q, x).reshape(3, -1)
     y = apply(name, x.reshape(3, -1), algebra).reshape(3, d, 4)
     expected = np.einsum("kj,bjn->bkn", q, y).reshape(3, -1)
-    assert_close(apply(name, turned, algebra), expected, "float64", factor=10)
+    assert_close(apply(name, turned, algebra), expected, DOUBLE, factor=10)
 
 
 def test_cardioid_and_split_relu_do_not_commute_with_all_rotations():
@@ -89,10 +90,11 @@ def test_the_phase_is_preserved_or_the_element_dropped(name, algebra):
     units = numpy(direction(ops.convert_to_tensor(y), algebra))
     kept = np.tile(np.any(y.reshape(3, -1, 4), axis=1), dimension(algebra))
     expected = numpy(direction(ops.convert_to_tensor(x), algebra))
-    np.testing.assert_allclose(units[kept], expected[kept], atol=1e-12)
+    np.testing.assert_allclose(units[kept], expected[kept], atol=ATOL)
     assert kept.any()
 
 
+@pytest.mark.tensorflow
 @pytest.mark.parametrize("algebra", ALGEBRAS)
 @pytest.mark.parametrize("name", [*NAMES, "tanh"])
 def test_gradients(name, algebra):
@@ -119,11 +121,13 @@ def test_gradient_at_zero(name, algebra):
     assert all(not slope.any() for slope in slopes[1:])
 
 
+@pytest.mark.tensorflow
 @pytest.mark.parametrize("name", ["amplitude_squash", "cardioid"])
 def test_gradient_at_zero_by_finite_differences(name):
     check_gradient(lambda x: activations.get(name)(x, algebra="quaternion"), np.zeros((1, 4)))
 
 
+@pytest.mark.tensorflow
 @pytest.mark.parametrize("name", NAMES)
 def test_gradient_at_the_cut(name):
     activation = activations.get(name)
@@ -156,7 +160,7 @@ def test_compiled_float32_agrees_and_has_finite_gradients(jit):
         return results
 
     for name, (y, *slopes) in zip(NAMES, values_and_slopes(x), strict=True):
-        assert_close(y.numpy()[:3], apply(name, x.numpy()[:3].astype("float64"), "complex"))
+        assert_close(y.numpy()[:3], apply(name, x.numpy()[:3].astype(DOUBLE), "complex"))
         assert all(np.isfinite(slope.numpy()).all() for slope in slopes), name
 
 
@@ -213,15 +217,15 @@ REAL_FORMS = {
 @pytest.mark.parametrize("name", REAL_FORMS)
 def test_the_real_form(name):
     x = elements("real")
-    assert_close(apply(name, x, "real"), REAL_FORMS[name](x), "float64")
+    assert_close(apply(name, x, "real"), REAL_FORMS[name](x), DOUBLE)
 
 
 def test_soft_threshold_is_keras_soft_shrink_in_the_real_algebra():
     x = ops.convert_to_tensor(elements("real"))
     expected = numpy(keras.activations.soft_shrink(x, 0.4))
     for threshold in (0.4, -0.4):
-        assert_close(apply("soft_threshold", x, "real", np.full(4, threshold)), expected, "float64")
-    assert_close(apply("modrelu", x, "real", np.full(4, -0.4)), expected, "float64")
+        assert_close(apply("soft_threshold", x, "real", np.full(4, threshold)), expected, DOUBLE)
+    assert_close(apply("modrelu", x, "real", np.full(4, -0.4)), expected, DOUBLE)
 
 
 def complex_values(seed=0):
@@ -245,12 +249,12 @@ def test_the_complex_form(name, form):
     x, z = complex_values()
     start = {"modrelu": [np.full(50, -0.4)], "soft_threshold": [np.full(50, 0.4)]}.get(name, [])
     y = numpy(activations.get(name)(ops.convert_to_tensor(x), *start, algebra="complex"))
-    assert_close(y, np.concatenate([form(z).real, form(z).imag], axis=-1), "float64")
+    assert_close(y, np.concatenate([form(z).real, form(z).imag], axis=-1), DOUBLE)
 
 
 def test_modrelu_is_the_identity_with_bias_zero_and_not_with_the_start():
     x = elements("quaternion")
-    assert_close(apply("modrelu", x, "quaternion", np.zeros(4)), x, "float64")
+    assert_close(apply("modrelu", x, "quaternion", np.zeros(4)), x, DOUBLE)
     (spec,) = activations.get("modrelu").weight_specs
     start = numpy(keras.initializers.get(spec.initializer)((4,)))
     assert not np.allclose(apply("modrelu", x, "quaternion", start), x, rtol=0.01)
@@ -294,7 +298,7 @@ def first_component(x, *, algebra):
 def test_keras_names_act_on_every_component(name, algebra):
     x = elements(algebra)
     expected = numpy(keras.activations.get(name)(ops.convert_to_tensor(x)))
-    assert_close(apply(name, x, algebra), expected, "float64")
+    assert_close(apply(name, x, algebra), expected, DOUBLE)
 
 
 IDENTIFIERS = [
@@ -324,7 +328,7 @@ def test_config_round_trip(identifier):
     outputs = []
     for activation in (original, restored):
         starts = [keras.initializers.get(s.initializer)((4,)) for s in activation.weight_specs]
-        starts = [ops.cast(s, "float64") for s in starts]
+        starts = [ops.cast(s, DOUBLE) for s in starts]
         outputs.append(numpy(activation(x, *starts, algebra="complex")))
     np.testing.assert_array_equal(*outputs)
 

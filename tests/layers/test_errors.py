@@ -1,6 +1,5 @@
 """What goes wrong is said early: what happened, what was expected, what was received."""
 
-import keras
 import numpy as np
 import pytest
 
