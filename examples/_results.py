@@ -11,6 +11,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from absl import flags
+
 import keras_phase
 
 Row = Mapping[str, Any]
@@ -63,9 +65,9 @@ def percent(values: float | Sequence[float]) -> str:
 
 
 def _arguments() -> list[str]:
-    """The command line without the paths of this machine."""
-    private = ("--data_dir", "--output_dir")
-    return [a for a in sys.argv[1:] if not a.startswith(private)]
+    """The flags that were given, without the folders of this machine."""
+    given = [flag for flag in flags.FLAGS.get_key_flags_for_module(sys.argv[0]) if flag.present]
+    return [flag.serialize() for flag in given if not flag.name.endswith("_dir")]
 
 
 def _cpu() -> str:

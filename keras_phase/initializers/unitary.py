@@ -39,7 +39,7 @@ class Unitary(AlgebraInitializer):
     Example:
 
     >>> kernel = Unitary("complex", seed=1)((2, 1, 1))
-    >>> float(ops.sum(ops.square(kernel)).numpy().round(4))
+    >>> round(float(ops.sum(ops.square(kernel))), 4)
     1.0
     """
 

@@ -79,8 +79,8 @@ class AlgebraVarianceScaling(AlgebraInitializer):
     Example:
 
     >>> init = AlgebraVarianceScaling("quaternion", scale=2.0, seed=1)
-    >>> init((4, 64, 32)).shape
-    TensorShape([4, 64, 32])
+    >>> tuple(init((4, 64, 32)).shape)
+    (4, 64, 32)
     """
 
     def __init__(

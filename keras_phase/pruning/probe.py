@@ -331,4 +331,5 @@ def _checked(model: keras.Model, variants: Sequence[str | Variant]) -> list[Vari
 
 def _prune_bias(bias: keras.Variable, mask: Mask) -> None:
     keep = np.tile(mask.keep.ravel(), bias.shape[-1] // mask.keep.size)
-    bias.assign(ops.where(keep, bias, ops.zeros_like(bias)))
+    value = ops.convert_to_tensor(bias)
+    bias.assign(ops.where(keep, value, ops.zeros_like(value)))
