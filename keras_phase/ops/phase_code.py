@@ -40,7 +40,8 @@ def code_points(algebra: Any, bits: int) -> np.ndarray:
     d = algebra.dimension
     if d == 2 and isinstance(bits, int) and 1 <= bits <= 8:
         angles = 2 * math.pi * np.arange(2**bits) / 2**bits
-        return np.stack([np.cos(angles), np.sin(angles)], axis=-1)
+        points = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
+        return np.where(np.abs(points) < 1e-15, 0, points)  # cos(pi / 2) is 0
     codes = {}
     if d > 2:
         codes[d] = np.array(list(itertools.product((1.0, -1.0), repeat=d))) / math.sqrt(d)
