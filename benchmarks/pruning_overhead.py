@@ -56,8 +56,8 @@ def main(argv: list[str]) -> None:
             schedule = keras_phase.ConstantSparsity(0.5, begin_step=0, frequency=_FREQUENCY.value)
             callback = keras_phase.PruningCallback(schedule, criterion=criterion)
             result = compare(
-                functools.partial(pruned.fit, data, verbose=0, callbacks=[callback]),
-                functools.partial(intact.fit, data, verbose=0),
+                functools.partial(pruned.fit, data, shuffle=False, verbose=0, callbacks=[callback]),
+                functools.partial(intact.fit, data, shuffle=False, verbose=0),
                 rounds=_ROUNDS.value,
                 calls=1,
             )

@@ -8,9 +8,10 @@ too, and stands beside them because it was not in the paper.
 
 import itertools
 import statistics
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 
@@ -26,6 +27,27 @@ _HALVES = {
     "real": ("phase", "random_nodes"),
 }
 _BESIDE = ("amplitude", "magnitude")
+_SETTING = ("training", "algebra", "depth", "width")
+_ACCURACIES = ("intact", *_HALVES["complex"], *_BESIDE)
+
+
+class Training(NamedTuple):
+    """How the networks of a sweep are trained."""
+
+    optimizer: Callable[[], keras.optimizers.Optimizer]
+    initializer: Callable[[], keras.initializers.Initializer]
+
+
+# The paper's optimizer from weights that deep networks can start from, and the paper's weights
+# under an optimizer that can start from them.
+_TRAININGS = {
+    "SGD 0.1, Glorot": Training(
+        lambda: keras.optimizers.SGD(0.1), keras.initializers.GlorotUniform
+    ),
+    "Adam 0.001, 0.01 N(0,1)": Training(
+        lambda: keras.optimizers.Adam(1e-3), lambda: keras.initializers.RandomNormal(stddev=0.01)
+    ),
+}
 
 
 def run(
@@ -45,13 +67,21 @@ def run(
     """
     x, y = dataset.x_train[:_IMAGES], dataset.y_train[:_IMAGES]
     rows = []
-    for algebra, depth, width, seed in itertools.product(_HALVES, depths, widths, seeds):
+    for how, algebra, depth, width, seed in itertools.product(
+        _TRAININGS, _HALVES, depths, widths, seeds
+    ):
         keras.utils.set_random_seed(seed)
+        training = _TRAININGS[how]
         model = classifier(
-            x.shape[1], [width] * depth, algebra=algebra, logits="squared_norm", use_bias=False
+            x.shape[1],
+            [width] * depth,
+            algebra=algebra,
+            logits="squared_norm",
+            use_bias=False,
+            kernel_initializer=training.initializer(),
         )
         model.compile(
-            keras.optimizers.Adam(1e-3),
+            training.optimizer(),
             keras.losses.SparseCategoricalCrossentropy(from_logits=True),
             metrics=["accuracy"],
         )
@@ -59,10 +89,9 @@ def run(
         variants = ("intact", *_HALVES[algebra], *_BESIDE)
         test = dataset.x_test, dataset.y_test
         results = pruning.probe.evaluate(model, test, variants, batch_size=2000, seed=seed)
-        setting = {"algebra": algebra, "depth": depth, "width": width}
-        row = dict.fromkeys(("algebra", "depth", "width", "epochs", "seed"))
-        row |= dict.fromkeys(("intact", *_HALVES["complex"], *_BESIDE), "")
-        row |= {**setting, "epochs": epochs, "seed": seed}
+        setting = (how, algebra, depth, width)
+        row = dict(zip(_SETTING, setting, strict=True)) | {"epochs": epochs, "seed": seed}
+        row |= dict.fromkeys(_ACCURACIES, "")
         row |= {name: round(metrics["accuracy"], 4) for name, metrics in results.items()}
         rows.append(row)
         print("  ".join(f"{k}={v}" for k, v in row.items() if v != ""), flush=True)
@@ -75,26 +104,21 @@ def run(
 
 
 def summarise(rows: Sequence[dict[str, Any]]) -> str:
-    """A Markdown table: mean and spread over the seeds, and whether phase is the best half."""
-    lines, held = [], 0
-    for key, group in itertools.groupby(
-        rows, key=lambda row: (row["algebra"], row["depth"], row["width"])
-    ):
+    """Mean and spread over the seeds, in percent, and the lead of phase over the next best half."""
+    lines, held = [], Counter()
+    for setting, group in itertools.groupby(rows, key=lambda row: [row[k] for k in _SETTING]):
         runs = list(group)
-        algebra, depth, width = key
-        names = [name for name in runs[0] if name in ("intact", *_HALVES["complex"], *_BESIDE)]
-        values = {n: [run[n] for run in runs] for n in names if runs[0][n] != ""}
+        line = dict(zip(_SETTING, setting, strict=True))
+        values = {name: [run[name] for run in runs] for name in _ACCURACIES if runs[0][name] != ""}
         means = {name: statistics.fmean(v) for name, v in values.items()}
-        best = max(_HALVES[algebra], key=means.__getitem__)
-        held += best == "phase"
-        lines.append(
-            {
-                "algebra": algebra,
-                "hidden layers": depth,
-                "width": width,
-                **{name: percent(values[name]) if name in values else "-" for name in names},
-                "best half": best,
-            }
-        )
-    claim = f"Phase (sign) is the best half in {held} of {len(lines)} settings."
-    return f"{table(lines)}\n\n{claim}"
+        phase, *others = (means[name] for name in _HALVES[line["algebra"]])
+        lead = phase - max(others)
+        held[line["training"], line["algebra"]] += lead > 0
+        cells = {name: percent(values[name]) if name in values else "-" for name in _ACCURACIES}
+        lines.append({**line, **cells, "lead of phase": f"{100 * lead:+.2f}"})
+    settings = Counter((line["training"], line["algebra"]) for line in lines)
+    claims = [
+        f"* {', '.join(setting)}: phase is the best half in {held[setting]} of {count} settings"
+        for setting, count in settings.items()
+    ]
+    return "\n".join([table(lines), "", *claims])

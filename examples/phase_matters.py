@@ -66,7 +66,7 @@ def main(argv: Sequence[str]) -> None:
     elif _SWEEP.value:
         _sweep.run(dataset, output, seeds=seeds, epochs=_EPOCHS.value or 5)
     elif _BEYOND.value:
-        units, epochs = _UNITS.value or 256, _EPOCHS.value or 15
+        units, epochs = _UNITS.value or 256, _EPOCHS.value or 12
         _beyond.run(dataset, output, seeds=seeds, epochs=epochs, units=units)
     else:
         _demo.run(

@@ -38,13 +38,14 @@ class Site:
     """What a score may depend on besides the kernel's value.
 
     Attributes:
-        scale: mean modulus of the non-zero elements, `(1, ..., 1)` or `(1, ..., 1, out)`.
+        scale: mean modulus of the non-zero elements, `(1, ..., 1)` or `(1, ..., 1, out)`; None for
+            a criterion that is not `scaled`.
         noise: returns uniform random numbers in [0, 1), `(1, *shape)`: always the same ones for
             one seed, one weight and one mask update.
         parametrization: the weight's, for scores of what lies behind the kernel.
     """
 
-    scale: np.ndarray
+    scale: np.ndarray | None
     noise: Callable[[], np.ndarray]
     parametrization: Parametrization
 
@@ -90,7 +91,7 @@ class Criterion:
         projection: `projection(w, keep, gain)`: `w` where `keep` is 1 (`gain` is 0 there), the
             pruned value where `keep` is 0 and `gain` is the scale (1 for criteria that are not
             `scaled`), and 0 where both are 0. `keep` is `(1, *shape)` or broadcasts to it.
-        scaled: whether the pruned value is proportional to the scale.
+        scaled: whether the pruned value is proportional to the scale; the score may use it, too.
         dimension: the only dimension of the algebra that it is made for, None for all.
         instead: what to use in an algebra of another dimension.
     """

@@ -99,7 +99,7 @@ class Rule:
                 f"The fraction to prune must be from 0 to 1. Received: fraction={fraction}"
             )
         weights = [self._read(target) for target in targets]
-        moduli = [ops.convert_to_numpy(modulus_axis(w, 0, keepdims=True)) for w in weights]
+        moduli = [self._modulus(w) for w in weights]
         scales = [self._scale(modulus) for modulus in moduli]
         scores = [self._score(*each, update) for each in zip(weights, targets, scales, strict=True)]
         kept: dict[int, np.ndarray] = {}
@@ -145,28 +145,40 @@ class Rule:
             )
         return w
 
-    def _scale(self, modulus: np.ndarray) -> np.ndarray:
+    def _modulus(self, w: np.ndarray) -> np.ndarray | None:
+        if self.criterion.removes and not self.criterion.scaled:
+            return None  # neither score nor value asks for it
+        return ops.convert_to_numpy(modulus_axis(w, 0, keepdims=True))
+
+    def _scale(self, modulus: np.ndarray | None) -> np.ndarray | None:
         """Mean modulus of the non-zero elements, 0 if there are none."""
+        if not self.criterion.scaled:
+            return None
         axes = SCALES.get(self.scale)(modulus.ndim)
         count = np.count_nonzero(modulus, axis=axes, keepdims=True)
         return modulus.sum(axis=axes, keepdims=True, dtype="float64") / np.maximum(count, 1)
 
-    def _score(self, w: np.ndarray, target: Target, scale: np.ndarray, update: int) -> np.ndarray:
+    def _score(
+        self, w: np.ndarray, target: Target, scale: np.ndarray | None, update: int
+    ) -> np.ndarray:
         def noise() -> np.ndarray:
             key = [self.seed, zlib.crc32(target.path.encode()), update]
             return np.random.default_rng(key).random((1, *w.shape[1:]), dtype="float32")
 
-        site = Site(scale.astype(w.dtype), noise, target.parametrization)
+        scale = None if scale is None else scale.astype(w.dtype)
+        site = Site(scale, noise, target.parametrization)
         score = self.criterion.score(ops.convert_to_tensor(w), site)
         return self.granularity.pool(ops.convert_to_numpy(score))
 
     def _mask(
-        self, kept: np.ndarray, shape: tuple[int, ...], modulus: np.ndarray, scale: np.ndarray
+        self,
+        kept: np.ndarray,
+        shape: tuple[int, ...],
+        modulus: np.ndarray | None,
+        scale: np.ndarray | None,
     ) -> Mask:
         keep = self.granularity.spread(kept, shape)
         if self.criterion.removes:
             return Mask(keep, None)
         alive = (modulus > 0) & ~keep
-        return Mask(
-            keep, np.where(alive, scale if self.criterion.scaled else 1, 0).astype("float32")
-        )
+        return Mask(keep, np.where(alive, 1 if scale is None else scale, 0).astype("float32"))
