@@ -59,10 +59,7 @@ def main(argv: Sequence[str]) -> None:
     seeds = range(_SEED.value, _SEED.value + _SEEDS.value)
     if _REPRODUCE.value:
         iterations = _EPOCHS.value or 700
-        reproduced = _reproduce.run(
-            dataset, output, iterations=iterations, every=min(100, iterations)
-        )
-        sys.exit(not reproduced)
+        _reproduce.run(dataset, output, iterations=iterations, every=min(100, iterations))
     elif _SWEEP.value:
         _sweep.run(dataset, output, seeds=seeds, epochs=_EPOCHS.value or 5)
     elif _BEYOND.value:

@@ -1,7 +1,8 @@
-"""The examples run from the command line, as users run them, for a few steps."""
+"""The examples run for a few steps, once as users start them, else in this process."""
 
 import csv
 import gzip
+import importlib
 import os
 import struct
 import subprocess
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from absl import flags
+from absl.testing import flagsaver
 
 ROOT = Path(__file__).parents[2]
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -19,14 +22,28 @@ pytest.importorskip("matplotlib")
 pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]
 
 
-def example(*arguments, status=0):
-    """Run examples/phase_matters.py in a process of its own; returns what it printed."""
+@pytest.fixture
+def phase_matters(monkeypatch, capsys):
+    """Runs the example with command line arguments; returns what it printed."""
+    monkeypatch.syspath_prepend(ROOT / "examples")
+    monkeypatch.delenv("KERAS_PHASE_DATA", raising=False)
+    module = importlib.import_module("phase_matters")
+
+    def run(*arguments):
+        flags.FLAGS(["phase_matters.py", *map(str, arguments)])
+        module.main([])
+        return capsys.readouterr().out
+
+    with flagsaver.flagsaver():
+        yield run
+
+
+def in_a_process(*arguments):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
-    environment.pop("KERAS_PHASE_DATA", None)
     command = [sys.executable, str(ROOT / "examples" / "phase_matters.py"), *map(str, arguments)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == status, done.stdout + done.stderr
-    return done.stdout + done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def write_mnist(folder, train=60, test=20):
@@ -48,44 +65,61 @@ def rows(path):
         return list(csv.DictReader(file))
 
 
-@pytest.mark.parametrize(
-    ("algebra", "kept"), [("complex", "imaginary part only"), ("real", "sign only")]
-)
-def test_demo_trains_compares_draws_and_serves(tmp_path, algebra, kept):
-    said = example(
-        "--dataset=digits",
-        "--quick",
-        "--units=16",
-        f"--algebra={algebra}",
-        f"--output_dir={tmp_path}",
-    )
+def check_demo(said, output, kept):
     assert "16/16" in said, "Keras's progress bar"
     assert "pruned: 1.0000" in said
     table = [line.split("|")[1:-1] for line in said.splitlines() if line.startswith("| ")]
     table = {line[0].strip(): line[1:] for line in table}
-    for name in ("intact", kept, "amplitude only", "random half of nodes", "50 % magnitude"):
+    for name in ("intact", *kept, "amplitude only", "random half of nodes", "50 % magnitude"):
         assert all(0 <= float(cell) <= 100 for cell in table[name]), name
     assert "a process without keras_phase" in said
-    assert (tmp_path / "saved_model" / "saved_model.pb").is_file()
+    assert (output / "saved_model" / "saved_model.pb").is_file()
     for figure in ("accuracy", "weights", "phases"):
-        assert (tmp_path / f"{figure}.png").read_bytes().startswith(PNG)
+        assert (output / f"{figure}.png").read_bytes().startswith(PNG)
 
 
-def test_reproduction_for_a_few_iterations(tmp_path):
-    said = example(
-        "--reproduce",
-        "--epochs=2",
-        f"--data_dir={write_mnist(tmp_path / 'mnist')}",
-        f"--output_dir={tmp_path / 'out'}",
+QUICK = ("--dataset=digits", "--quick", "--units=16")
+
+
+def test_demo_trains_compares_draws_and_serves(tmp_path):
+    said = in_a_process(*QUICK, f"--output_dir={tmp_path}")
+    check_demo(said, tmp_path, ["phase only", "real part only", "imaginary part only"])
+
+
+def test_demo_over_the_real_algebra_prunes_to_signs(tmp_path, phase_matters):
+    said = phase_matters(*QUICK, "--algebra=real", f"--output_dir={tmp_path}")
+    check_demo(said, tmp_path, ["sign only"])
+    assert "real part" not in said
+
+
+def test_reproduction_for_a_few_iterations(tmp_path, phase_matters):
+    folder, output = write_mnist(tmp_path / "mnist"), tmp_path / "out"
+    said = phase_matters(
+        "--reproduce", "--epochs=2", f"--data_dir={folder}", f"--output_dir={output}"
     )
     assert "iteration 2: loss 2.30" in said
-    (row,) = rows(tmp_path / "out" / "phase_reproduce.csv")
+    (row,) = rows(output / "phase_reproduce.csv")
     assert row["iteration"] == "2"
     assert {"phase", "random_nodes", "imaginary_as_real", "command", "cpu", "date"} <= set(row)
     assert str(tmp_path) not in row["command"]
 
 
-def test_missing_data_ends_with_one_plain_line(tmp_path):
-    said = example(f"--data_dir={tmp_path}", status=1)
-    assert "phase_matters: The IDX files of fashion_mnist are not all there" in said
-    assert "Traceback" not in said
+def test_sweep_counts_where_phase_is_the_best_half(phase_matters):
+    del phase_matters  # imports the module
+    sweep = importlib.import_module("_sweep")
+    setting = {"training": "SGD", "algebra": "complex", "width": 50, "epochs": 1}
+    halves = {"intact": 0.9, "real": 0.3, "imaginary": 0.4, "amplitude": 0.1, "magnitude": 0.9}
+    results = [
+        {**setting, **halves, "depth": depth, "seed": seed, "phase": phase, "random_nodes": 0.7}
+        for depth, phases in ((1, (0.8, 0.9)), (2, (0.6, 0.7)))
+        for seed, phase in enumerate(phases)
+    ]
+    summary = sweep.summarise(results)
+    assert "SGD, complex: phase is the best half in 1 of 2 settings" in summary
+    assert "85.00 ± 7.07" in summary
+    assert "+15.00" in summary and "-5.00" in summary
+
+
+def test_missing_data_ends_with_one_plain_line(tmp_path, phase_matters):
+    with pytest.raises(SystemExit, match="phase_matters: The IDX files of fashion_mnist are not"):
+        phase_matters(f"--data_dir={tmp_path}")
