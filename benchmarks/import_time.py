@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 
 _PROCESSES = 10
-_CODE = "import keras, time; t = time.perf_counter(); import keras_phase; print(time.perf_counter() - t)"
+_CODE = (
+    "import keras, time; t = time.perf_counter(); import keras_phase;print(time.perf_counter() - t)"
+)
 
 if __name__ == "__main__":
     root = Path(__file__).parent.parent

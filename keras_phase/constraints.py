@@ -100,7 +100,7 @@ class PhaseQuantized(_ElementConstraint):
 
     >>> w = ops.array([[[3.0]], [[-4.0]]])
     >>> print(ops.convert_to_numpy(PhaseQuantized(2, "complex")(w)).ravel().round(3))
-    [-0. -5.]
+    [ 0. -5.]
     """
 
     def __init__(self, bits: int, algebra: Any):

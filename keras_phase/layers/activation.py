@@ -62,7 +62,7 @@ class AlgebraActivation(ActivationBody, keras.layers.Layer):
 
     >>> import keras
     >>> layer = AlgebraActivation("zrelu")
-    >>> keras.ops.convert_to_numpy(layer([[1.0, -1.0, 2.0, 3.0]])).tolist()
+    >>> keras.ops.convert_to_numpy(layer(keras.ops.array([[1.0, -1.0, 2.0, 3.0]]))).tolist()
     [[1.0, 0.0, 2.0, 0.0]]
     """
 

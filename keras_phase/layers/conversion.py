@@ -153,7 +153,8 @@ class ToAlgebra(ToAlgebraBody, keras.layers.Layer):
     Example:
 
     >>> import keras
-    >>> keras.ops.convert_to_numpy(ToAlgebra()([[1.0, 2.0]])).tolist()
+    >>> x = keras.ops.array([[1.0, 2.0]])
+    >>> keras.ops.convert_to_numpy(ToAlgebra()(x)).tolist()
     [[1.0, 2.0, 0.0, 0.0]]
     """
 
@@ -240,7 +241,8 @@ class FromAlgebra(FromAlgebraBody, keras.layers.Layer):
     Example:
 
     >>> import keras
-    >>> keras.ops.convert_to_numpy(FromAlgebra("norm")([[3.0, 4.0]])).tolist()
+    >>> x = keras.ops.array([[3.0, 4.0]])
+    >>> keras.ops.convert_to_numpy(FromAlgebra("norm")(x)).tolist()
     [[5.0]]
     """
 
@@ -292,7 +294,8 @@ class Modulus(ModulusBody, keras.layers.Layer):
     Example:
 
     >>> import keras
-    >>> keras.ops.convert_to_numpy(Modulus()([[3.0, 0.0, 4.0, 0.0]])).tolist()
+    >>> x = keras.ops.array([[3.0, 0.0, 4.0, 0.0]])
+    >>> keras.ops.convert_to_numpy(Modulus()(x)).tolist()
     [[5.0, 0.0]]
     """
 
@@ -354,6 +357,7 @@ class PhaseEncode(PhaseEncodeBody, keras.layers.Layer):
     Example:
 
     >>> import keras
-    >>> keras.ops.convert_to_numpy(PhaseEncode()([[0.0, 1.0]])).round(4).tolist()
-    [[0.0, -1.0, 0.0, 0.0]]
+    >>> x = keras.ops.array([[0.0, 1.0]])
+    >>> keras.ops.convert_to_numpy(PhaseEncode()(x)).round(4)
+    array([[ 0., -1.,  0., -0.]], dtype=float32)
     """

@@ -311,7 +311,7 @@ class PhaseDense(PhaseDenseBody, keras.layers.Layer):
 
     Example:
 
-    >>> import keras
+    >>> import keras, keras_phase
     >>> model = keras.Sequential([
     ...     keras.Input((8,)), keras_phase.PhaseEncode(),
     ...     keras_phase.PhaseDense(4, activation="relu", amplitude="unit"),

@@ -99,6 +99,7 @@ class AlgebraDropout(DropoutBody, keras.layers.Layer):
     Example:
 
     >>> import keras
-    >>> keras.ops.convert_to_numpy(AlgebraDropout(0.5)([[1.0, 2.0]])).tolist()
+    >>> x = keras.ops.array([[1.0, 2.0]])
+    >>> keras.ops.convert_to_numpy(AlgebraDropout(0.5)(x)).tolist()
     [[1.0, 2.0]]
     """

@@ -127,7 +127,9 @@ class Polar(Parametrization):
         self._direction.assign(self._stored(self._redirected(self._direction, value)))
         if self.amplitude == "element":
             pruned = ops.logical_not(ops.all(ops.broadcast_to(mask, value.shape), axis=0))
-            self._amplitude.assign(ops.where(pruned, modulus, ops.convert_to_tensor(self._amplitude)))
+            self._amplitude.assign(
+                ops.where(pruned, modulus, ops.convert_to_tensor(self._amplitude))
+            )
 
     def constrain(self, projection: Projection | None) -> None:
         """Project direction, then amplitude, after every optimizer step."""

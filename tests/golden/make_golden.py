@@ -1,6 +1,6 @@
 """Make the golden files: a model of every layer, with its outputs. Run only on a change of format.
 
-    python tests/golden/make_golden.py
+python tests/golden/make_golden.py
 """
 
 from pathlib import Path
