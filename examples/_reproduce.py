@@ -56,17 +56,19 @@ def run(dataset: Dataset, output: Path, *, iterations: int = 700, every: int = 1
         iterations: of gradient descent.
         every: iterations between two evaluations.
     """
+    # NumPy's precision, and so the authors': in float32 the path differs after the instability.
     keras.config.set_floatx("float64")
     keras.config.set_dtype_policy("float64")
     x, y = _with_constant(dataset.x_train[:_IMAGES]), dataset.y_train[:_IMAGES]
     model = network(x.shape[1])
     test = _with_constant(dataset.x_test), dataset.y_test
     probe = pruning.PhaseProbe(test, every=every, variants=_VARIANTS, batch_size=2000)
-    progress = keras.callbacks.LambdaCallback(
-        on_epoch_end=lambda i, logs: (
-            (i + 1) % every or print(f"iteration {i + 1}: loss {logs['loss']:.6f}", flush=True)
-        )
-    )
+
+    def report(epoch: int, logs: dict[str, float]) -> None:
+        if (epoch + 1) % every == 0:
+            print(f"iteration {epoch + 1}: loss {logs['loss']:.6f}", flush=True)
+
+    progress = keras.callbacks.LambdaCallback(on_epoch_end=report)
     history = model.fit(
         x, y, len(x), iterations, shuffle=False, verbose=0, callbacks=[probe, progress]
     )

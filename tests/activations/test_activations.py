@@ -9,6 +9,7 @@ from keras_phase import activations, algebras
 from keras_phase.ops.modulus import direction
 from tests.helpers.gradients import DOUBLE, check_gradient, gradients
 from tests.helpers.tolerances import assert_close
+from tests.helpers.versions import newest_keras
 
 ALGEBRAS = ["real", "complex", "dual", "cross", "quaternion", "octonion"]
 ATOL = 1e-12 if DOUBLE == "float64" else 1e-6
@@ -215,6 +216,7 @@ def test_the_real_form(name):
     assert_close(apply(name, x, "real"), REAL_FORMS[name](x), DOUBLE)
 
 
+@newest_keras("it has no soft_shrink")
 def test_soft_threshold_is_keras_soft_shrink_in_the_real_algebra():
     x = ops.convert_to_tensor(elements("real"))
     expected = numpy(keras.activations.soft_shrink(x, 0.4))

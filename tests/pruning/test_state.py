@@ -79,7 +79,7 @@ def test_export_knows_nothing_of_masks(tmp_path):
     import tensorflow as tf
 
     model, _ = trained()
-    model.export(tmp_path / "served", verbose=False)
+    model.export(tmp_path / "served")
     loaded = tf.saved_model.load(tmp_path / "served")
     assert len(loaded.variables) == len(model.weights)
     x = data()[0]
@@ -91,6 +91,7 @@ import os, signal, sys
 import keras, numpy as np
 from keras_phase.pruning import PolynomialDecay, PruningCallback
 from tests.pruning.networks import compiled, data, network
+from tests.helpers.versions import newest_keras
 
 keras.utils.set_random_seed(0)
 folder, criterion, kill_at = sys.argv[1], sys.argv[2], int(sys.argv[3])
