@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_phase import activations, algebras
 from keras_phase.ops import layout
+from tests.helpers import label
 from tests.helpers.gradients import DOUBLE
 from tests.helpers.tolerances import assert_close
 from tests.helpers.versions import newest_keras
@@ -66,7 +67,7 @@ IDENTIFIERS = [
 ]
 
 
-@pytest.mark.parametrize("identifier", IDENTIFIERS, ids=str)
+@pytest.mark.parametrize("identifier", IDENTIFIERS, ids=label)
 def test_config_round_trip(identifier):
     original = activations.get(identifier)
     config = activations.serialize(original)
@@ -109,7 +110,7 @@ def test_a_function_with_an_algebra_argument_gets_it():
 ACROSS = ["softmax", "log_softmax", keras.activations.softmax, keras.layers.Softmax()]
 
 
-@pytest.mark.parametrize("identifier", ACROSS, ids=str)
+@pytest.mark.parametrize("identifier", ACROSS, ids=label)
 def test_softmax_needs_real_elements(identifier):
     message = r'acts across the last axis.*FromAlgebra\("squared_norm"\).*Received: activation='
     with pytest.raises(ValueError, match=message):

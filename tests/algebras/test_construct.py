@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from keras_phase import algebras
+from tests.helpers import label
 
 KLEIN = [[i ^ j for j in range(4)] for i in range(4)]
 
@@ -172,7 +173,7 @@ LOOP = [[0, 1, 2, 3, 4], [1, 0, 3, 4, 2], [2, 4, 0, 1, 3], [3, 2, 4, 0, 1], [4, 
 @pytest.mark.parametrize(
     "table",
     [LOOP, [[0, 1], [0, 1]], [[1, 0], [0, 1]], [[0, 1]], [], 3, [[0.0]], [[0, 1], [1, 2]]],
-    ids=str,
+    ids=label,
 )
 def test_what_is_not_a_group_is_refused(table):
     with pytest.raises(ValueError, match=r"Expected the Cayley table of a group.*Received: table="):

@@ -10,6 +10,7 @@ import pytest
 
 from keras_phase import algebras
 from keras_phase.algebras import BilinearFactorization
+from tests.helpers import label
 
 GAUSS = BilinearFactorization.from_products(
     ("0", "1"), [("a0+a1", "b0", "c0+c1"), ("a0", "b1-b0", "c1"), ("a1", "b0+b1", "-c0")]
@@ -159,7 +160,7 @@ def test_a_combination_that_cannot_be_read(text):
         ([[np.inf]], "Expected a matrix (rank, dimension) of integers, fractions or finite float"),
         ([[0.1]], "Over a common denominator, the entries of u need integers above 2^31. Write"),
     ],
-    ids=str,
+    ids=label,
 )
 def test_messages(u, message):
     with pytest.raises(ValueError) as error:

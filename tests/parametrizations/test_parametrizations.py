@@ -9,6 +9,7 @@ import keras_phase
 from keras_phase import algebras, parametrizations
 from keras_phase.ops import phase_code
 from keras_phase.parametrizations import Cartesian, Polar
+from tests.helpers import label
 
 ALGEBRAS = algebras.names()
 ALL = [Cartesian(), Polar("element"), Polar("unit"), Polar("one")]
@@ -33,7 +34,7 @@ def modulus(kernel):
 
 
 @pytest.mark.parametrize("name", ALGEBRAS)
-@pytest.mark.parametrize("parametrization", ALL, ids=repr)
+@pytest.mark.parametrize("parametrization", ALL, ids=label)
 def test_kernel_shows_the_component_axis(parametrization, name):
     p = built(parametrization, name)
     assert tuple(p.kernel().shape) == (algebras.get(name).dimension, 5, 4)
@@ -42,7 +43,7 @@ def test_kernel_shows_the_component_axis(parametrization, name):
 
 
 @pytest.mark.parametrize("name", ALGEBRAS)
-@pytest.mark.parametrize("parametrization", ALL[:2], ids=repr)
+@pytest.mark.parametrize("parametrization", ALL[:2], ids=label)
 def test_set_kernel_is_undone_by_kernel(parametrization, name):
     if name == "real" and isinstance(parametrization, Polar):
         value = np.array([[[1.0, -2.0, 0.0, 3.0]] * 5])
@@ -95,7 +96,7 @@ def test_rounding_keeps_zeros():
     np.testing.assert_allclose(rounded[:, 1], [1, 0], atol=1e-12)
 
 
-@pytest.mark.parametrize("parametrization", ALL, ids=repr)
+@pytest.mark.parametrize("parametrization", ALL, ids=label)
 @pytest.mark.parametrize("name", ["complex", "quaternion", "real"])
 def test_pruning_to_zero_leaves_the_others_untouched(parametrization, name):
     p = built(parametrization, name)
@@ -118,7 +119,7 @@ def test_pruning_the_amplitude_keeps_latent_directions():
     np.testing.assert_allclose(modulus(numpy(p.kernel())), 0.3, rtol=1e-5)
 
 
-@pytest.mark.parametrize("parametrization", ALL, ids=repr)
+@pytest.mark.parametrize("parametrization", ALL, ids=label)
 def test_a_projection_holds_after_every_step_and_can_be_lifted(parametrization):
     layer = keras_phase.AlgebraDense(4, parametrization=parametrization)
     model = keras.Sequential([keras.Input((10,)), layer, keras_phase.Modulus()])
@@ -197,7 +198,7 @@ def test_one_description_serves_many_layers():
     )
 
 
-@pytest.mark.parametrize("parametrization", [*ALL, Polar("unit", 2)], ids=repr)
+@pytest.mark.parametrize("parametrization", [*ALL, Polar("unit", 2)], ids=label)
 def test_config_round_trip(parametrization):
     again = parametrizations.get(parametrizations.serialize(parametrization))
     assert type(again) is type(parametrization)

@@ -16,6 +16,7 @@ from keras_phase.pruning import (
     PruningCallback,
     SignConstantSparsity,
 )
+from tests.helpers import label
 from tests.helpers.versions import newest_keras
 from tests.pruning.networks import compiled, data, kernel, kernels, network, stock, zero_fraction
 
@@ -57,7 +58,7 @@ MODES = [
 ]
 
 
-@pytest.mark.parametrize("mode", MODES, ids=str)
+@pytest.mark.parametrize("mode", MODES, ids=label)
 @pytest.mark.parametrize("criterion", ["magnitude", "phase"])
 def test_pruned_weights_stay_pruned_after_every_step(mode, criterion):
     arguments = {"optimizer": lambda: "adam"} | mode

@@ -16,6 +16,7 @@ from keras_phase.pruning.schedules import (
     SignConstantSparsity,
     SignPolynomialDecay,
 )
+from tests.helpers import label
 
 CONSTANT = (ConstantSparsity, PhaseConstantSparsity, SignConstantSparsity)
 DECAY = (PolynomialDecay, PhasePolynomialDecay, SignPolynomialDecay)
@@ -29,7 +30,7 @@ DECAYS = [
 ]
 
 
-@pytest.mark.parametrize("case", DECAYS, ids=str)
+@pytest.mark.parametrize("case", DECAYS, ids=label)
 def test_decay_is_the_polynomial_of_the_remaining_time(case):
     initial, final, begin, end, power, frequency = case
     schedule = PolynomialDecay(initial, final, begin, end, power, frequency)
