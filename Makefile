@@ -13,7 +13,7 @@ help:
 	@echo "make demo         train, prune by phase, export and plot (examples/phase_matters.py)"
 	@echo "make test         every test, with the doctests"
 	@echo "make lint         ruff: rules and formatting (make format mends)"
-	@echo "make test-jax     layers, parametrizations and training on JAX, without TensorFlow"
+	@echo "make test-jax     the tests that hold on every backend, on JAX, without TensorFlow"
 	@echo "make test-oldest  every test on Keras 3.5 and TensorFlow 2.16"
 	@echo "make wheel        build the wheel into dist/"
 

@@ -50,6 +50,7 @@ def weight_cloud(layer_or_kernel: Any, ax: Any = None, *, color: str = _INK) -> 
     ax.scatter(x, y, s=4, alpha=0.35, linewidths=0, color=color, rasterized=True)
     angle = np.linspace(-np.pi, np.pi, 361)
     ax.plot(scale * np.cos(angle), scale * np.sin(angle), "--", color=_ACCENT, linewidth=1)
+    ax.locator_params(nbins=5)
     reach = 1.08 * max(np.linalg.norm(shown, axis=0).max(), scale) or 1.0
     ax.set(
         xlim=(-reach, reach),
