@@ -65,10 +65,11 @@ class AlgebraLayerMixin:
         """Arguments of the constructor."""
         return {**super().get_config(), "algebra": algebras.serialize(self.algebra)}
 
-    def _num_elements(self, shape: tuple) -> int:
-        """Elements in the last axis of an input shape, with an error that names the layer."""
+    def _num_elements(self, shape: tuple, axis: int = -1) -> int:
+        """Elements in the channel axis of an input shape, with an error that names the layer."""
+        name = "last axis" if axis in (-1, len(shape) - 1) else f"axis {axis}"
         try:
-            return layout.num_elements(shape[-1], self.algebra.dimension)
+            return layout.num_elements(shape[axis], self.algebra.dimension, name)
         except ValueError as error:
             raise ValueError(
                 f"The layer '{self.name}' ({type(self).__name__}, algebra '{self.algebra.name}') "

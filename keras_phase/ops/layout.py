@@ -32,15 +32,15 @@ def num_elements(size: int, dimension: int, name: str = "last axis") -> int:
     return size // dimension
 
 
-def split(x: Tensor, dimension: int) -> list[Tensor]:
-    """Components of `x`: `(..., d*n)` to a list of `d` tensors `(..., n)`."""
-    num_elements(x.shape[-1], dimension)
-    return [x] if dimension == 1 else list(ops.split(x, dimension, axis=-1))
+def split(x: Tensor, dimension: int, axis: int = -1) -> list[Tensor]:
+    """Components of `x`: `(..., d*n)` to a list of `d` tensors `(..., n)`, or along `axis`."""
+    num_elements(x.shape[axis], dimension, "last axis" if axis == -1 else f"axis {axis}")
+    return [x] if dimension == 1 else list(ops.split(x, dimension, axis=axis))
 
 
-def merge(components: list[Tensor]) -> Tensor:
-    """Inverse of `split`: a list of `d` tensors `(..., n)` to `(..., d*n)`."""
-    return components[0] if len(components) == 1 else ops.concatenate(components, axis=-1)
+def merge(components: list[Tensor], axis: int = -1) -> Tensor:
+    """Inverse of `split`: a list of `d` tensors `(..., n)` to `(..., d*n)`, or along `axis`."""
+    return components[0] if len(components) == 1 else ops.concatenate(components, axis=axis)
 
 
 def to_axis(x: Tensor, dimension: int) -> Tensor:

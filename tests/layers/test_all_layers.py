@@ -1,7 +1,5 @@
 """Properties that every layer has. A new layer joins by a row in `LAYERS`."""
 
-import inspect
-
 import keras
 import numpy as np
 import pytest
@@ -9,7 +7,8 @@ from keras import ops
 
 import keras_phase
 from keras_phase import algebras
-from tests.helpers.keras_testing import run_layer_test
+from tests.helpers import layer_checks
+from tests.helpers.layer_checks import data
 from tests.helpers.tolerances import assert_close
 
 NON_ZERO = keras.initializers.RandomUniform(0.1, 0.2, seed=1)
@@ -79,84 +78,38 @@ TWINS = [
 ]
 
 
-def data(shape, seed=0):
-    if isinstance(shape, list):
-        return [data(s, seed + i) for i, s in enumerate(shape)]
-    return np.random.default_rng(seed).normal(size=shape).astype("float32")
-
-
 @pytest.mark.parametrize(("cls", "arguments", "shape", "weights"), LAYERS, ids=IDS)
 def test_keras_layer_test(cls, arguments, shape, weights):
-    run_layer_test(
-        cls,
-        arguments,
-        input_shape=shape,
-        expected_num_trainable_weights=weights,
-        run_training_check=weights > 0,
-    )
+    layer_checks.check_keras_layer_test(cls, arguments, shape, weights)
 
 
 @pytest.mark.parametrize(("cls", "arguments", "shape", "weights"), LAYERS, ids=IDS)
 def test_reloads_with_every_argument_and_the_same_output(cls, arguments, shape, weights, tmp_path):
-    shapes = shape if isinstance(shape, list) else [shape]
-    inputs = [keras.Input(s[1:]) for s in shapes]
-    layer = cls(**arguments)
-    model = keras.Model(inputs, layer(inputs if isinstance(shape, list) else inputs[0]))
-    x = data(shape)
-    expected = model.predict(x, verbose=0)
-    model.save(tmp_path / "model.keras")
-    reloaded = keras.saving.load_model(tmp_path / "model.keras")
-    assert reloaded.layers[-1].get_config() == layer.get_config()
-    np.testing.assert_array_equal(reloaded.predict(x, verbose=0), expected)
-    clone = keras.models.clone_model(model)
-    model.save_weights(tmp_path / "model.weights.h5")
-    clone.load_weights(tmp_path / "model.weights.h5")
-    np.testing.assert_array_equal(clone.predict(x, verbose=0), expected)
+    layer_checks.check_round_trips(cls, arguments, shape, tmp_path)
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize(("cls", "arguments", "shape", "weights"), LAYERS, ids=IDS)
+def test_exports_with_stock_ops(cls, arguments, shape, weights, tmp_path):
+    layer_checks.check_saved_model(cls, arguments, shape, tmp_path)
 
 
 @pytest.mark.parametrize(("cls", "arguments", "shape", "weights"), LAYERS, ids=IDS)
 def test_unknown_batch_size_keeps_the_other_sizes(cls, arguments, shape, weights):
-    shapes = shape if isinstance(shape, list) else [shape]
-    inputs = [keras.KerasTensor((None, *s[1:])) for s in shapes]
-    layer = cls(**arguments)
-    symbolic = layer(inputs if isinstance(shape, list) else inputs[0])
-    assert symbolic.shape[0] is None
-    assert tuple(symbolic.shape[1:]) == tuple(layer(data(shape)).shape[1:])
+    layer_checks.check_unknown_batch_size(cls, arguments, shape)
 
 
 @pytest.mark.parametrize(("ours", "stock", "arguments", "shape"), TWINS)
 def test_real_algebra_equals_the_stock_layer_bit_for_bit(ours, stock, arguments, shape):
-    keras.utils.set_random_seed(5)
-    theirs = stock(**arguments)
-    y_theirs = (
-        theirs(data(shape), training=True) if stock is keras.layers.Dropout else theirs(data(shape))
-    )
-    keras.utils.set_random_seed(5)
-    layer = ours(**arguments, algebra="real")
-    y = layer(data(shape), training=True) if stock is keras.layers.Dropout else layer(data(shape))
-    np.testing.assert_array_equal(ops.convert_to_numpy(y), ops.convert_to_numpy(y_theirs))
-    assert [w.shape for w in layer.weights] == [w.shape for w in theirs.weights]
-    for a, b in zip(layer.weights, theirs.weights, strict=True):
-        assert a.name == b.name
-        np.testing.assert_array_equal(ops.convert_to_numpy(a), ops.convert_to_numpy(b))
+    training = {"training": True} if stock is keras.layers.Dropout else {}
+    layer_checks.check_equals_stock(ours, stock, arguments, shape, **training)
 
 
 @pytest.mark.parametrize(
     ("ours", "stock"), sorted({t[:2] for t in TWINS}, key=lambda t: t[0].__name__)
 )
 def test_signature_is_the_stock_layers_then_ours_by_keyword(ours, stock):
-    mine = inspect.signature(ours).parameters
-    theirs = [
-        p for p in inspect.signature(stock).parameters.values() if p.kind is not p.VAR_KEYWORD
-    ]
-    positional = [p for p in mine.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
-    # An older Keras has fewer parameters: all that it has stand in the same order.
-    names = [p.name for p in theirs]
-    assert [p.name for p in positional if p.name in names] == names
-    for p in theirs:
-        assert mine[p.name].default == p.default, p.name
-    keyword_only = [p.name for p in mine.values() if p.kind is p.KEYWORD_ONLY]
-    assert keyword_only[0] == "algebra"
+    layer_checks.check_signature(ours, stock)
 
 
 @pytest.mark.parametrize("name", algebras.names())
