@@ -60,8 +60,8 @@ def check_saved_model(cls, arguments, shape, tmp_path):
     model = functional(cls(**arguments), shape)
     x = data(shape)
     export_saved_model(model, tmp_path / "saved")
-    served = tf.saved_model.load(str(tmp_path / "saved")).serve(x)
-    assert_close(served, model.predict(x, verbose=0))
+    served = tf.saved_model.load(str(tmp_path / "saved"))
+    assert_close(served.serve(x), model.predict(x, verbose=0))
 
 
 def check_unknown_batch_size(cls, arguments, shape):
