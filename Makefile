@@ -6,6 +6,8 @@ VENV := .venv
 RUN := TF_CPP_MIN_LOG_LEVEL=3 $(VENV)/bin/python
 JOBS ?= 2
 PYTEST_ARGS ?=
+# The native operations are built again whenever one of these changes.
+NATIVE_FILES := $(wildcard custom_ops/*/*.cc custom_ops/*/*.h custom_ops/include/*/*.h)
 
 .PHONY: help demo test lint format test-jax test-oldest wheel clean
 
@@ -50,12 +52,12 @@ clean:
 	rm -rf $(VENV) .venv-jax .venv-oldest build dist out *.egg-info
 
 # The stamps are newer than setup.py exactly when the environment is up to date with it.
-$(VENV)/.installed-demo: setup.py
+$(VENV)/.installed-demo: setup.py $(NATIVE_FILES)
 	$(call environment,$(VENV))
 	$(VENV)/bin/python -m pip install -q -e '.[tensorflow,examples]'
 	@touch $@
 
-$(VENV)/.installed-dev: setup.py
+$(VENV)/.installed-dev: setup.py $(NATIVE_FILES)
 	$(call environment,$(VENV))
 	$(VENV)/bin/python -m pip install -q -e '.[tensorflow,dev]'
 	@touch $@ $(VENV)/.installed-demo
@@ -65,7 +67,7 @@ $(VENV)/.installed-dev: setup.py
 	.venv-jax/bin/python -m pip install -q -e '.[dev]' 'jax[cpu]'
 	@touch $@
 
-.venv-oldest/.installed: setup.py
+.venv-oldest/.installed: setup.py $(NATIVE_FILES)
 	$(call environment,.venv-oldest)
 	.venv-oldest/bin/python -m pip install -q -e '.[tensorflow,dev]' \
 	    'keras==3.5.0' 'tensorflow==2.16.2' 'numpy<2'

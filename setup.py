@@ -1,15 +1,129 @@
 """Build entry of keras_phase; `pip install .` and `pip wheel .` come through here.
 
-Metadata lives here, tool settings in pyproject.toml. A later native library only has to add
-`ext_modules` and a `build_ext` command: nothing else in the project builds anything.
+Metadata lives here, tool settings in pyproject.toml. The native operations of custom_ops are one
+shared library that links neither Python nor TensorFlow, so building takes a C++17 compiler (`CXX`,
+else `g++` or `clang++`) and nothing else, and one wheel serves every Python and TensorFlow.
+
+`KERAS_PHASE_NATIVE` in the environment: `auto` (the default: without a working compiler, stock
+operations only, and a warning), `require` (then that is an error) or `0` (do not build).
 """
 
 import ast
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from setuptools import find_packages, setup
+from setuptools import Extension, find_packages, setup
+from setuptools.command.bdist_wheel import bdist_wheel
+from setuptools.command.build_ext import build_ext
+from setuptools.errors import CompileError
 
 ROOT = Path(__file__).resolve().parent
+CUSTOM_OPS = ROOT / "custom_ops"
+NATIVE = os.environ.get("KERAS_PHASE_NATIVE", "auto")
+# No errno and no traps, so that loops with square roots and divisions become vectors.
+FLAGS = "-std=c++17 -O3 -fPIC -fvisibility=hidden -fno-math-errno -fno-trapping-math -Wall".split()
+# The files of one instruction set; the library chooses at run time.
+FLAGS_OF_FILE = {
+    "kernels_avx2.cc": "-mavx2 -mfma".split(),
+    "kernels_avx512.cc": (
+        "-mavx2 -mfma -mavx512f -mavx512vl -mavx512dq -mavx512bw -mprefer-vector-width=512".split()
+    ),
+}
+
+
+def sources() -> list[str]:
+    """The C++ files for this processor, relative to the root."""
+    files = sorted([*CUSTOM_OPS.glob("cpu/*.cc"), *CUSTOM_OPS.glob("bind/*.cc")])
+    if platform.machine().lower() not in ("x86_64", "amd64"):
+        files = [f for f in files if f.name not in FLAGS_OF_FILE]
+    return [str(f.relative_to(ROOT)) for f in files]
+
+
+class BuildNative(build_ext):
+    """Compile custom_ops to `keras_phase/_lib/libkeras_phase.so`, beside a record of its size."""
+
+    def get_ext_filename(self, fullname: str) -> str:
+        """The library is not a Python module: its name says nothing of Python."""
+        return os.path.join(*fullname.split(".")[:-1], "libkeras_phase.so")
+
+    def build_extension(self, ext: Extension) -> None:
+        """Compile, or say why not, as `KERAS_PHASE_NATIVE` wants it."""
+        library = Path(self.get_ext_fullpath(ext.name))
+        try:
+            self._compile(ext, library)
+        except (OSError, subprocess.CalledProcessError) as error:
+            output = getattr(error, "stderr", "") or ""
+            reason = f"the native operations were not built: {error}\n{output}".strip()
+            if NATIVE == "require":
+                raise CompileError(f"KERAS_PHASE_NATIVE=require, but {reason}") from error
+            warnings.warn(
+                f"keras_phase will run on stock operations: {reason}\nInstall a C++17 compiler "
+                "(Debian: apt-get install g++) and install again with `--no-cache-dir "
+                "--force-reinstall`.",
+                stacklevel=2,
+            )
+            library.unlink(missing_ok=True)
+
+    def _compile(self, ext: Extension, library: Path) -> None:
+        compiler = os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")
+        if compiler is None:
+            raise OSError("no C++ compiler: neither CXX is set, nor are g++ or clang++ on the path")
+        command = compiler.split()
+        includes = [f"-I{CUSTOM_OPS / 'include'}", f"-I{CUSTOM_OPS}"]
+        objects = Path(self.build_temp).resolve()
+        objects.mkdir(parents=True, exist_ok=True)
+        library.parent.mkdir(parents=True, exist_ok=True)
+
+        def run(*arguments: str) -> None:
+            subprocess.run([*command, *arguments], check=True, capture_output=True, text=True)
+
+        def compile_file(source: str) -> str:
+            path = ROOT / source
+            made = str(objects / f"{path.stem}.o")
+            run(*FLAGS, *FLAGS_OF_FILE.get(path.name, []), *includes, "-c", str(path), "-o", made)
+            return made
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            made = list(pool.map(compile_file, ext.sources))
+        new = library.with_suffix(".new")
+        run("-shared", "-o", str(new), *made, "-lpthread", "-ldl")
+        new.replace(library)  # a process that has the old one open keeps it
+        header = (CUSTOM_OPS / "include/keras_phase/abi.h").read_text(encoding="utf-8")
+        abi = int(re.search(r"KERAS_PHASE_ABI_VERSION (\d+)", header)[1])
+        record = {"abi": abi, "size": library.stat().st_size}
+        library.with_name("build.json").write_text(json.dumps(record), encoding="utf-8")
+
+    def copy_extensions_to_source(self) -> None:
+        """For an editable install: put what was built beside the sources."""
+        folder = ROOT / "keras_phase" / "_lib"
+        shutil.rmtree(folder, ignore_errors=True)
+        built = Path(self.build_lib, "keras_phase", "_lib")
+        if built.exists():
+            shutil.copytree(built, folder)
+
+    def get_outputs(self) -> list[str]:
+        """The library and its record, if they were built."""
+        return sorted(map(str, Path(self.build_lib, "keras_phase", "_lib").glob("*")))
+
+    def get_output_mapping(self) -> dict[str, str]:
+        """Nothing is linked from elsewhere: an editable install finds its own copy."""
+        return {}
+
+
+class PlatformWheel(bdist_wheel):
+    """Tags the wheel `py3-none-PLATFORM`: the library depends on no version of Python."""
+
+    def get_tag(self) -> tuple[str, str, str]:
+        """As above; `any` if nothing was built."""
+        built = next(Path(self.bdist_dir).glob("keras_phase/_lib/*.so"), None)
+        return ("py3", "none", super().get_tag()[2] if built else "any")
 
 
 def version() -> str:
@@ -38,7 +152,7 @@ EXTRAS = {
         "pytest>=8",
         "pytest-xdist",
         "ruff>=0.17,<0.18",  # the formatter's output changes from minor to minor
-        "setuptools>=61",  # the wheel test builds without isolation
+        "setuptools>=70.1",  # the wheel test builds without isolation
         "wheel",
     ],
 }
@@ -53,6 +167,16 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(include=["keras_phase", "keras_phase.*"]),
     package_data={"keras_phase": ["py.typed"]},
+    ext_modules=[]
+    if NATIVE == "0"
+    else [
+        Extension(
+            "keras_phase._lib.native",
+            sources=sources(),
+            depends=[str(f.relative_to(ROOT)) for f in sorted(CUSTOM_OPS.rglob("*.h"))],
+        )
+    ],
+    cmdclass={"build_ext": BuildNative, "bdist_wheel": PlatformWheel},
     zip_safe=False,
     install_requires=["keras>=3.5", "numpy"],
     extras_require=EXTRAS,

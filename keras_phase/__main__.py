@@ -18,6 +18,7 @@ from absl import app
 from . import __version__, algebras
 from . import summary as summary_module
 from .algebras import Algebra
+from .ops import native
 from .ops.dispatch import METHODS
 
 _FRAMEWORKS = ("keras", "numpy", "tensorflow", "jax", "torch")
@@ -40,7 +41,9 @@ def info() -> str:
     """Versions, backend, algebras, product methods and extras; reasons for what is missing."""
     lines = [f"keras_phase  {__version__}", f"python       {platform.python_version()}"]
     lines += [f"{name:<12} {_version(name) or 'not installed'}" for name in _FRAMEWORKS]
-    lines += [f"backend      {keras.backend.backend()}", "", "Algebras"]
+    lines += [f"backend      {keras.backend.backend()}"]
+    lines += [f"native       {native.unavailable_reason() or native.instruction_set()}"]
+    lines += ["", "Algebras"]
     lines += _table(
         ("name", "dimension", "rank", "laws"),
         [

@@ -9,6 +9,7 @@ import pytest
 import keras_phase
 from keras_phase import algebras
 from keras_phase.__main__ import main
+from keras_phase.ops import native
 
 
 def run(capsys, *arguments):
@@ -36,7 +37,8 @@ def test_info_names_versions_algebras_and_methods(capsys):
         algebra = algebras.get(name)
         (line,) = [x for x in lines if x[:2] == [name, str(algebra.dimension)]]
         assert line[2] == str(algebra.rank or "-")
-    assert "not available: this build of keras_phase has no native library" in out
+    reason = native.unavailable_reason()
+    assert (reason if reason is not None else f"native       {native.instruction_set()}") in out
     assert "plots" in out
 
 

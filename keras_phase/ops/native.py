@@ -1,15 +1,126 @@
-"""The door to TensorFlow: the one module of `ops` that may import it.
+"""The door to TensorFlow and to the native library: the one module of `ops` that may import it.
 
-The native library plugs in here. A build without it keeps a reason, which naming
-`method="native"` raises and `python -m keras_phase info` prints.
+`custom_ops` is compiled to one shared library, which knows TensorFlow only by its C API. Where it
+is missing or off there is a reason, which naming `method="native"` raises and
+`python -m keras_phase info` prints; everything else then runs on stock operations.
+
+`KERAS_PHASE_NATIVE` in the environment: `auto` (the default), `0` (stock operations), or `require`
+(a library that is missing is an error).
 """
 
+import contextlib
+import ctypes
+import functools
+import inspect
+import json
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
 import keras
+import numpy as np
+
+from ..algebras import Algebra
+
+Tensor = Any
+
+ABI_VERSION = 1
+FOLDER = Path(__file__).parents[1] / "_lib"
+LIBRARY = FOLDER / "libkeras_phase.so"
+# Written by the build: a library that was cut off would end the process when it is opened.
+RECORD = FOLDER / "build.json"
+
+_HOW = (
+    "install with a C++17 compiler at hand: "
+    "`KERAS_PHASE_NATIVE=require pip install --no-cache-dir --force-reinstall keras_phase`"
+)
+# The product, and its gradients by the input and by the kernel, as the op numbers them.
+_FORWARD, _INPUT_GRADIENT, _KERNEL_GRADIENT = range(3)
+# A trace started by one of these modules is saved, so it may hold stock operations only.
+_SAVING = ("keras.src.export", "tensorflow.python.saved_model", "tensorflow.lite", "tf2onnx")
+
+
+class _Library:
+    """The loaded ops, and the C functions beside them."""
+
+    def __init__(self, ops: Any, functions: ctypes.CDLL):
+        self.ops = ops
+        self.functions = functions
 
 
 def unavailable_reason() -> str | None:
-    """Why the native methods cannot be used, or None when they can."""
-    return "this build of keras_phase has no native library; use method='auto'"
+    """Why the native operations cannot be used, or None when they can.
+
+    Raises:
+        RuntimeError: if the environment says `KERAS_PHASE_NATIVE=require` and there is a reason.
+    """
+    loaded = _load()
+    return loaded if isinstance(loaded, str) else None
+
+
+def instruction_set() -> str:
+    """Which instructions the native kernels use: `"avx512"`, `"avx2"` or `"baseline"`."""
+    return _library().functions.keras_phase_instruction_set().decode()
+
+
+@contextlib.contextmanager
+def forced_instruction_set(name: str) -> Iterator[None]:
+    """Use the kernels of another instruction set inside a `with` block (for tests).
+
+    Raises:
+        ValueError: if this processor or build does not have it.
+    """
+    functions, before = _library().functions, instruction_set()
+    if not functions.keras_phase_force_instruction_set(name.encode()):
+        raise ValueError(
+            "Expected an instruction set that this processor and build have, of 'avx512', 'avx2', "
+            f"'baseline'. Received: name={name!r}"
+        )
+    try:
+        yield
+    finally:
+        functions.keras_phase_force_instruction_set(before.encode())
+
+
+def serves(*tensors: Tensor) -> bool:
+    """Whether a native op may run on these tensors in the code that is being traced now.
+
+    Not under XLA, which knows no such op; not in a trace that is being saved, which has to load
+    elsewhere; not for 16-bit floats. Stock operations serve there.
+    """
+    if unavailable_reason() is not None:
+        return False
+    if any(str(t.dtype).rpartition(".")[2] not in _DTYPES for t in tensors):
+        return False
+    return not _is_under_xla() and not _is_being_saved()
+
+
+def dense(
+    x: Tensor, kernel: Tensor, algebra: Algebra, bias: Tensor | None = None, relu: bool = False
+) -> Tensor:
+    """Dense product `(..., d*in)` with `(d, in, out)` to `(..., d*out)`, bias and ReLU in one op.
+
+    float32 runs the algebra's factorization, float64 the sum over the structure constants.
+    """
+    exact = kernel.dtype == np.float64 or algebra.factorization is None
+    factors = _constant(_factors(algebra, exact))
+    biases = [] if bias is None else [bias]
+    return _bilinear(x, kernel, factors, _FORWARD, bias=biases, relu=int(relu)).out
+
+
+def rescale(w: Tensor, keep: Tensor, gain: Tensor) -> Tensor:
+    """`w (keep + gain / |w|)` for elements along the first axis, 0 where `w` is 0, in one pass.
+
+    Args:
+        w: `(d, ...)`.
+        keep: boolean, `(1, ...)`.
+        gain: float32, `(1, ...)`.
+    """
+    y = _library().ops.keras_phase_rescale(w=w, keep=keep, gain=gain)
+    y.set_shape(w.shape)
+    return y
 
 
 def executing_eagerly() -> bool:
@@ -23,3 +134,179 @@ def executing_eagerly() -> bool:
 
         return tf.executing_eagerly()
     return backend == "torch"
+
+
+_DTYPES = ("float32", "float64")
+
+
+def _library() -> _Library:
+    loaded = _load()
+    if isinstance(loaded, str):
+        raise RuntimeError(f"The native operations are not available: {loaded}")
+    return loaded
+
+
+@functools.cache
+def _load() -> _Library | str:
+    setting = os.environ.get("KERAS_PHASE_NATIVE", "auto")
+    if setting not in ("auto", "require", "0"):
+        raise ValueError(
+            "Expected the environment variable KERAS_PHASE_NATIVE to be 'auto', 'require' or '0'. "
+            f"Received: KERAS_PHASE_NATIVE={setting!r}"
+        )
+    if setting == "0":
+        return "switched off by the environment variable KERAS_PHASE_NATIVE=0"
+    loaded = _try_to_load()
+    if isinstance(loaded, str) and setting == "require":
+        raise RuntimeError(
+            f"KERAS_PHASE_NATIVE=require, but the native operations are not available: {loaded}"
+        )
+    return loaded
+
+
+def _try_to_load() -> _Library | str:
+    if keras.backend.backend() != "tensorflow":
+        return f"they are TensorFlow operations, and the backend is {keras.backend.backend()}"
+    if not LIBRARY.exists():
+        return f"this installation has no native library; {_HOW}"
+    try:
+        record = json.loads(RECORD.read_text(encoding="utf-8"))
+        size = LIBRARY.stat().st_size
+        if record != {"abi": ABI_VERSION, "size": size}:
+            raise OSError(
+                f"expected {record.get('size')} bytes of ABI {ABI_VERSION}, found {size} bytes of "
+                f"ABI {record.get('abi')}"
+            )
+        return _open()
+    except Exception as error:
+        reason = f"the library {LIBRARY.name} does not load ({error}); {_HOW}"
+        warnings.warn(
+            f"keras_phase runs on stock operations: {reason}", RuntimeWarning, stacklevel=2
+        )
+        return reason
+
+
+def _open() -> _Library:
+    import tensorflow as tf
+
+    # TensorFlow has to be the first to open the file: it makes the ops that appear meanwhile.
+    ops = tf.load_op_library(str(LIBRARY))
+    functions = ctypes.CDLL(str(LIBRARY))
+    functions.keras_phase_status.restype = ctypes.c_char_p
+    functions.keras_phase_instruction_set.restype = ctypes.c_char_p
+    functions.keras_phase_force_instruction_set.argtypes = [ctypes.c_char_p]
+    status = functions.keras_phase_status().decode()
+    if status:
+        raise OSError(status)
+    if functions.keras_phase_abi_version() != ABI_VERSION:
+        raise OSError(f"it has ABI {functions.keras_phase_abi_version()}, expected {ABI_VERSION}")
+    threads = tf.config.threading.get_intra_op_parallelism_threads()
+    functions.keras_phase_set_num_threads(threads or len(os.sched_getaffinity(0)))
+    tf.RegisterGradient("KerasPhaseBilinear")(_bilinear_gradient)
+    library = _Library(ops, functions)
+    _check_itself(library, tf)
+    return library
+
+
+def _check_itself(library: _Library, tf: Any) -> None:
+    """One product whose result is known, so that a wrong library is not used."""
+    with tf.init_scope():
+        one = tf.constant([[1.0, 1.0, 1.0]], "float64")
+        y = library.ops.keras_phase_bilinear(
+            a=[[2.0, 3.0]], b=[[[5.0], [7.0]]], factors=one, bias=[[1.0]], gate=[], product=_FORWARD
+        )
+        if y.out.numpy().tolist() != [[32.0]]:
+            raise OSError("it computes 2 * 5 + 3 * 7 + 1 wrongly")
+
+
+def _bilinear(a: Tensor, b: Tensor, factors: Tensor, product: int, **more: Any) -> Any:
+    """The op; its results are `out` and `sums`."""
+    d = factors.shape[1] // 3
+    arguments = {"bias": [], "gate": [], **more}
+    y = _library().ops.keras_phase_bilinear(a=a, b=b, factors=factors, product=product, **arguments)
+    if product == _KERNEL_GRADIENT:
+        y.out.set_shape((d, _divided(a.shape[-1], d), _divided(b.shape[-1], d)))
+        for sums in y.sums:
+            sums.set_shape(b.shape[-1:])
+    elif a.shape.rank is not None:
+        size = b.shape[2] if product == _FORWARD else b.shape[1]
+        y.out.set_shape((*a.shape[:-1], None if size is None else d * size))
+    return y
+
+
+def _divided(size: int | None, d: int) -> int | None:
+    return None if size is None else size // d
+
+
+def _bilinear_gradient(op: Any, slope: Tensor, *slopes_of_sums: Tensor) -> tuple:
+    """Of each of the three products, in terms of the other two."""
+    import tensorflow as tf
+
+    a, b, factors, *more = op.inputs
+    product = op.get_attr("product")
+    if product == _FORWARD:
+        gate = [op.outputs[0]] if op.get_attr("relu") else []
+        by_a = _bilinear(slope, b, factors, _INPUT_GRADIENT, gate=gate).out
+        by_b = _bilinear(a, slope, factors, _KERNEL_GRADIENT, gate=gate, num_sums=len(more))
+        return by_a, by_b.out, None, *by_b.sums
+
+    def gated(x: Tensor) -> Tensor:
+        return tf.where(more[0] > 0, x, tf.zeros_like(x)) if more else x
+
+    if product == _INPUT_GRADIENT:
+        by_a = gated(_bilinear(slope, b, factors, _FORWARD).out)
+        by_b = _bilinear(slope, gated(a), factors, _KERNEL_GRADIENT).out
+    else:
+        by_a = _bilinear(gated(b), slope, factors, _INPUT_GRADIENT).out
+        by_b = gated(sum(slopes_of_sums, _bilinear(a, slope, factors, _FORWARD).out))
+    # The gate only switches: its gradient is 0 wherever it has one.
+    return by_a, by_b, None, *(None for _ in more)
+
+
+@functools.lru_cache(maxsize=64)
+def _factors(algebra: Algebra, exact: bool) -> np.ndarray:
+    """`(rank, 3 d)`: rows `U | V | W`; one product for each structure constant if `exact`."""
+    if not exact:
+        f = algebra.factorization
+        return np.concatenate([np.asarray(m, "float64") for m in (f.u, f.v, f.w)], axis=1)
+    c, d = algebra.structure_constants, algebra.dimension
+    i, j, k = np.nonzero(c)
+    unit = np.eye(d)
+    return np.concatenate([unit[i], unit[j], unit[k] * c[i, j, k][:, None]], axis=1)
+
+
+_EAGER_CONSTANTS: dict[int, tuple[np.ndarray, Tensor]] = {}
+
+
+def _constant(array: np.ndarray) -> Tensor:
+    import tensorflow as tf
+
+    if not tf.executing_eagerly():
+        return tf.constant(array)
+    # Keeping the array beside its tensor keeps its id from being used again.
+    return _EAGER_CONSTANTS.setdefault(id(array), (array, tf.constant(array)))[1]
+
+
+def _is_under_xla() -> bool:
+    import tensorflow as tf
+
+    if tf.executing_eagerly():
+        return False
+    try:
+        from tensorflow.python.ops import control_flow_util
+    except ImportError:  # private to TensorFlow: without it, nothing native in graphs
+        return True
+    return control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
+
+
+def _is_being_saved() -> bool:
+    import tensorflow as tf
+
+    if tf.executing_eagerly():
+        return False
+    frame = inspect.currentframe()
+    while frame is not None:
+        if frame.f_globals.get("__name__", "").startswith(_SAVING):
+            return True
+        frame = frame.f_back
+    return False

@@ -14,11 +14,13 @@ A criterion is named by what is *kept*, except magnitude and random. It sees a k
 | amplitude | smallest angle to the first basis element | modulus(w) times that element |
 | real, imaginary (d = 2), first, rest | smallest part that is dropped | that part set to 0 |
 | random | as a pure function of (seed, path, index of the update) | 0 |
+| determinant | smallest determinant, or else norm of the algebra, in absolute value | 0 |
 
 A score measures the change, so it is 0 for an element that is already 0: such an element is pruned
 early, and what is pruned while it is 0 stays 0 under every criterion.
 """
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +28,8 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from ..algebras import Algebra, MatrixForm
+from ..ops import native
 from ..ops.modulus import in_float32, modulus_axis
 from ..parametrizations import Parametrization
 from ..registry import Registry
@@ -94,6 +98,8 @@ class Criterion:
         scaled: whether the pruned value is proportional to the scale; the score may use it, too.
         dimension: the only dimension of the algebra that it is made for, None for all.
         instead: what to use in an algebra of another dimension.
+        requires: raises `ValueError` for an algebra without what the score is made of; None for a
+            criterion of all algebras.
     """
 
     name: str
@@ -102,6 +108,7 @@ class Criterion:
     scaled: bool = False
     dimension: int | None = None
     instead: str = ""
+    requires: Callable[[Algebra], Any] | None = None
 
     @property
     def removes(self) -> bool:
@@ -117,8 +124,13 @@ class Criterion:
         w = ops.convert_to_tensor(w)
         return self.project(w, ops.zeros((1,) * len(w.shape), "bool"), ops.convert_to_tensor(scale))
 
-    def check(self, dimension: int, path: str) -> None:
+    def check(self, dimension: int, path: str, algebra: Algebra | None = None) -> None:
         """Refuse a weight of an algebra that the criterion is not made for.
+
+        Args:
+            dimension: of the elements that are scored; 1 where components are pruned singly.
+            path: the weight's.
+            algebra: the weight's; None leaves to the score what asks for more than the dimension.
 
         Raises:
             ValueError: with the criterion to use.
@@ -129,6 +141,8 @@ class Criterion:
                 f"the weight '{path}' has {dimension} real numbers an element. Use {self.instead}, "
                 f"or choose other weights with `layers`. Received: criterion='{self.name}'"
             )
+        if self.requires is not None and algebra is not None and dimension == algebra.dimension:
+            self.requires(algebra)
 
 
 CRITERIA = Registry("criterion")
@@ -210,10 +224,77 @@ def random(w: Tensor, site: Site) -> Tensor:
     return ops.convert_to_tensor(site.noise())
 
 
+@functools.lru_cache(maxsize=64)
+def _norm_form(algebra: Algebra) -> np.ndarray | None:
+    """`(d, d)` with `norm(a) = a form a`, multiplicative; None where determinants serve.
+
+    Raises:
+        ValueError: if the algebra has neither.
+    """
+    if algebra.matrix is not None and algebra.is_associative and algebra.is_unital:
+        return None
+    table, one = algebra.structure_constants.astype("float64"), algebra.unit
+    if one is not None and algebra.conjugation is not None:
+        conjugation = algebra.conjugation_matrix
+        form = np.einsum("imk,jm,k->ij", table, conjugation, one) / (one @ one)
+        form = (form + form.T) / 2
+        # norm(a b) = norm(a) norm(b) for all a and b: the parts symmetric in i, j and in p, q.
+        of_product = np.einsum("ipk,kl,jql->ijpq", table, form, table, optimize=True)
+        difference = of_product - np.multiply.outer(form, form)
+        difference = difference + difference.swapaxes(0, 1)
+        if np.allclose(difference + difference.swapaxes(2, 3), 0, atol=1e-9):
+            return form
+    raise ValueError(
+        "The criterion 'determinant' takes the determinant of matrices, or else the "
+        "multiplicative norm that an algebra has by its unit and conjugation; the algebra "
+        f"'{algebra.name}' has neither. Use 'magnitude', or choose other weights with `layers`. "
+        f"Received: criterion='determinant', algebra='{algebra.name}'"
+    )
+
+
+@register("determinant", requires=_norm_form)
+def determinant(w: Tensor, site: Site) -> Tensor:
+    """What is nearest to having no inverse goes first, however large it may be.
+
+    The score is `|det|` for matrices over the real or complex numbers, else the absolute value of
+    the algebra's norm: `|x|^2` in the composition algebras, where this orders as magnitude does,
+    `|a^2 - b^2|` in the split-complex and `a^2` in the dual numbers. These are of different
+    degrees: with `scope="global"` layers of different algebras do not compare.
+    """
+    if w.shape[0] == 1:
+        return ops.square(w)
+    algebra = site.parametrization.algebra
+    form = _norm_form(algebra)
+    if form is None:
+        return _determinant(w, algebra.matrix)
+    images = ops.tensordot(ops.convert_to_tensor(form, dtype=w.dtype), w, axes=1)
+    return ops.abs(ops.sum(w * images, axis=0, keepdims=True))
+
+
+def _determinant(w: Tensor, matrix: MatrixForm) -> Tensor:
+    """`|det|` of `(d, *shape)`, by real matrices in which entries act as matrices themselves."""
+    n, e = matrix.n, matrix.entry.dimension
+    elements = ops.reshape(w, (n, e, n, -1))  # column, component of the entry, row
+    table = ops.convert_to_tensor(matrix.entry.structure_constants, dtype=w.dtype)
+    rows = ops.einsum("cprs,pjk->srkcj", elements, table)
+    size = ops.abs(ops.det(ops.reshape(rows, (-1, n * e, n * e))))
+    # That of complex entries is |det|^2.
+    size = size if e == 1 else ops.power(size, 1 / e)
+    return ops.reshape(size, (1, *w.shape[1:]))
+
+
 @in_float32
 def _project(w: Tensor, keep: Tensor, gain: Tensor | None, projection: Callable) -> Tensor:
+    in_one_pass = _NATIVE.get(projection)
+    if in_one_pass is not None and w.shape[0] > 1 and native.serves(w):
+        if tuple(keep.shape) == tuple(gain.shape) == (1, *w.shape[1:]):
+            return in_one_pass(w, keep, gain)
     keep = ops.cast(keep, w.dtype)
     return projection(w, keep, None if gain is None else ops.cast(gain, w.dtype))
+
+
+# Projections that one native operation does.
+_NATIVE = {to_direction: native.rescale}
 
 
 def _indicator(w: Tensor, *, first: bool) -> Tensor:

@@ -23,8 +23,9 @@ def wheel(tmp_path_factory):
     folder = tmp_path_factory.mktemp("build")
     for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, folder / name)
-    ignored = shutil.ignore_patterns("__pycache__", "*.pyc")
+    ignored = shutil.ignore_patterns("__pycache__", "*.pyc", "_lib")
     shutil.copytree(ROOT / "keras_phase", folder / "keras_phase", ignore=ignored)
+    shutil.copytree(ROOT / "custom_ops", folder / "custom_ops", ignore=ignored)
     command = [sys.executable, "-m", "pip", "wheel", "--no-build-isolation", "--no-deps"]
     command += ["--no-index", "--quiet", "--wheel-dir", str(folder / "out"), str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -33,9 +34,13 @@ def wheel(tmp_path_factory):
     return built
 
 
-def test_wheel_holds_every_module_and_nothing_else(wheel):
-    names = zipfile.ZipFile(wheel).namelist()
-    assert sorted(n for n in names if ".dist-info/" not in n) == SOURCES
+def test_wheel_holds_every_module_and_the_native_library_and_nothing_else(wheel):
+    names = [n for n in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in n]
+    native = ["keras_phase/_lib/build.json", "keras_phase/_lib/libkeras_phase.so"]
+    assert sorted(n for n in names if n not in native) == SOURCES
+    if shutil.which("g++"):
+        assert "-py3-none-" in wheel.name and "-any" not in wheel.name
+        assert set(native) <= set(names)
 
 
 def test_metadata(wheel):

@@ -26,11 +26,6 @@ CASES = [
         ["Unknown product method", "factored", "'quick'"],
     ),
     (
-        lambda: keras_phase.AlgebraDense(3, method="native"),
-        ValueError,
-        ["not available", "native library", "method='native'"],
-    ),
-    (
         lambda: keras_phase.AlgebraDense(3, algebra="octonion", method="factored"),
         ValueError,
         ["octonion", "no bilinear factorization"],

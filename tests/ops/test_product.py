@@ -154,7 +154,6 @@ def test_auto_follows_the_table(monkeypatch):
         (("complex", "fast"), ["Unknown product method", "expanded", "fast"]),
         (("octonion", "factored"), ["not available", "octonion", "factorization"]),
         (("complex", "matrix"), ["not available", "complex", "not a matrix algebra"]),
-        (("complex", "native"), ["not available", "native library", "method='native'"]),
         (("nonsense", "auto"), ["Unknown algebra", "quaternion", "nonsense"]),
     ],
 )

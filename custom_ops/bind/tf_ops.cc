@@ -1,0 +1,344 @@
+// The ops of TensorFlow, in eager mode and in graphs: shapes are checked here, kernels do the work.
+//
+// KerasPhaseBilinear(a, b, factors, bias..., gate...; product, relu), factors (rank, 3 d): rows
+// U | V | W. In brackets what may be left out:
+//   product 0, dense product:    a (..., d k), b (d, k, n) [bias (d n)]  -> (..., d n)
+//   product 1, input gradient:   a (..., d n), b (d, k, n) [gate as a]   -> (..., d k)
+//   product 2, kernel gradient:  a (..., d k), b (..., d n) [gate as b]  -> (d, k, n) [sums (d n)]
+// The gate is the output of a product 0 with relu; sums are the gradient of its bias.
+// KerasPhaseRescale(w, keep, gain): w (d, ...), keep and gain (1, ...)  -> (d, ...)
+
+#include "tf_ops.h"
+
+#include <cstdarg>
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cpu/select.h"
+#include "keras_phase/bilinear.h"
+#include "keras_phase/tf_c_api.h"
+
+namespace keras_phase {
+namespace {
+
+const TensorFlow* tf = nullptr;
+std::string status;
+
+enum Product : int64_t { kForward = 0, kInputGradient = 1, kKernelGradient = 2 };
+
+struct Attributes {
+  int64_t product = 0;
+  int64_t relu = 0;
+  int64_t num_bias = 0;
+  int64_t num_gate = 0;
+  int64_t num_sums = 0;
+};
+
+template <typename T>
+constexpr TF_DataType kType = sizeof(T) == 4 ? kFloatType : kDoubleType;
+
+// One call of an op: owns the handles of its inputs, and reports at most one error.
+class Call {
+ public:
+  explicit Call(TF_OpKernelContext* context) : context_(context), status_(tf->NewStatus()) {}
+  ~Call() {
+    for (TF_Tensor* t : tensors_) tf->DeleteTensor(t);
+    tf->DeleteStatus(status_);
+  }
+  Call(const Call&) = delete;
+
+  const TF_Tensor* Input(int i) {
+    TF_Tensor* tensor = nullptr;
+    tf->GetInput(context_, i, &tensor, status_);
+    if (tensor != nullptr) tensors_.push_back(tensor);
+    return Report() ? nullptr : tensor;
+  }
+
+  template <typename T>
+  T* Output(const std::vector<int64_t>& shape, int i = 0) {
+    size_t bytes = sizeof(T);
+    for (int64_t size : shape) bytes *= static_cast<size_t>(size);
+    TF_Tensor* tensor = tf->AllocateOutput(context_, i, kType<T>, shape.data(),
+                                           static_cast<int>(shape.size()), bytes, status_);
+    if (tensor != nullptr) tensors_.push_back(tensor);
+    return Report() ? nullptr : static_cast<T*>(tf->TensorData(tensor));
+  }
+
+  void Fail(const std::string& message) {
+    tf->SetStatus(status_, kInvalidArgument, message.c_str());
+    Report();
+  }
+
+ private:
+  bool Report() {
+    if (tf->GetCode(status_) == kOk) return false;
+    tf->OpKernelContext_Failure(context_, status_);
+    return true;
+  }
+
+  TF_OpKernelContext* context_;
+  TF_Status* status_;
+  std::vector<TF_Tensor*> tensors_;
+};
+
+std::vector<int64_t> Shape(const TF_Tensor* tensor) {
+  std::vector<int64_t> shape(tf->NumDims(tensor));
+  for (size_t i = 0; i < shape.size(); ++i) shape[i] = tf->Dim(tensor, static_cast<int>(i));
+  return shape;
+}
+
+std::string Text(const std::vector<int64_t>& shape) {
+  std::string text = "(";
+  for (size_t i = 0; i < shape.size(); ++i) {
+    text += (i ? ", " : "") + std::to_string(shape[i]);
+  }
+  return text + ")";
+}
+
+int64_t Count(const std::vector<int64_t>& shape, size_t end) {
+  int64_t count = 1;
+  for (size_t i = 0; i < end; ++i) count *= shape[i];
+  return count;
+}
+
+// The coefficients that are not zero, of a matrix given by its entries.
+template <typename T>
+struct Terms {
+  std::vector<int> start, index;
+  std::vector<T> coefficient;
+
+  template <typename Entry>
+  Terms(int64_t rows, int64_t columns, Entry entry) {
+    for (int64_t r = 0; r < rows; ++r) {
+      start.push_back(static_cast<int>(index.size()));
+      for (int64_t c = 0; c < columns; ++c) {
+        const double value = entry(r, c);
+        if (value == 0) continue;
+        index.push_back(static_cast<int>(c));
+        coefficient.push_back(static_cast<T>(value));
+      }
+    }
+    start.push_back(static_cast<int>(index.size()));
+  }
+
+  Combination<T> Get() const {
+    return {static_cast<int>(start.size()) - 1, start.data(), index.data(), coefficient.data()};
+  }
+};
+
+template <typename T>
+void ComputeBilinear(void* state, TF_OpKernelContext* context) {
+  const Attributes& attributes = *static_cast<Attributes*>(state);
+  const int64_t product = attributes.product;
+  Call call(context);
+  const TF_Tensor* inputs[5];
+  for (int i = 0; i < 3 + attributes.num_bias + attributes.num_gate; ++i) {
+    inputs[i] = call.Input(i);
+    if (inputs[i] == nullptr) return;
+  }
+  const std::vector<int64_t> a = Shape(inputs[0]), b = Shape(inputs[1]), f = Shape(inputs[2]);
+  const std::string received = "Received: a.shape=" + Text(a) + ", b.shape=" + Text(b) +
+                               ", factors.shape=" + Text(f);
+  if (f.size() != 2 || f[0] < 1 || f[0] > 4096 || f[1] < 3 || f[1] % 3 || f[1] > 768) {
+    return call.Fail("Expected factors (rank, 3*d). " + received);
+  }
+  const int64_t rank = f[0], d = f[1] / 3;
+  const bool with_kernel = product != kKernelGradient;
+  if (a.empty() || b.empty() || a.back() % d || (with_kernel && (b.size() != 3 || b[0] != d)) ||
+      (!with_kernel && (b.back() % d || b.size() != a.size() ||
+                        std::memcmp(a.data(), b.data(), (a.size() - 1) * sizeof(int64_t))))) {
+    return call.Fail(with_kernel
+                         ? "Expected a (..., d*n) and a kernel b (d, in, out). " + received
+                         : "Expected a (..., d*in) and b (..., d*out), equal in front. " + received);
+  }
+  const int64_t batch = Count(a, a.size() - 1);
+  const int64_t k = product == kInputGradient ? b[1] : a.back() / d;
+  const int64_t n = product == kForward ? b[2] : product == kInputGradient ? a.back() / d : b.back() / d;
+  if ((product == kForward && b[1] != k) || (product == kInputGradient && b[2] != n)) {
+    return call.Fail("The last axis of a does not fit the kernel b. " + received);
+  }
+  const TF_Tensor* bias = attributes.num_bias ? inputs[3] : nullptr;
+  const TF_Tensor* gate = attributes.num_gate ? inputs[3 + attributes.num_bias] : nullptr;
+  if (bias != nullptr && Shape(bias) != std::vector<int64_t>{d * n}) {
+    return call.Fail("Expected a bias (d*out). " + received + ", bias.shape=" + Text(Shape(bias)));
+  }
+  if (gate != nullptr && Shape(gate) != (product == kInputGradient ? a : b)) {
+    return call.Fail("Expected a gate of the gradient's shape. " + received +
+                     ", gate.shape=" + Text(Shape(gate)));
+  }
+  std::vector<int64_t> shape = a;
+  if (product == kForward) shape.back() = d * n;
+  if (product == kInputGradient) shape.back() = d * k;
+  if (product == kKernelGradient) shape = {d, k, n};
+  T* out = call.Output<T>(shape);
+  if (out == nullptr) return;
+
+  const double* table = static_cast<const double*>(tf->TensorData(inputs[2]));
+  // Part 0, 1, 2: U, V, W. As rows of products, and as rows of components.
+  const auto by_product = [&](int part) {
+    return Terms<T>(rank, d, [=](int64_t r, int64_t c) { return table[r * 3 * d + part * d + c]; });
+  };
+  const auto by_component = [&](int part) {
+    return Terms<T>(d, rank, [=](int64_t c, int64_t r) { return table[r * 3 * d + part * d + c]; });
+  };
+  const int parts[3][3] = {{1, 0, 2}, {2, 0, 1}, {1, 2, 0}};  // of a, b and out
+  const Terms<T> alpha = by_product(parts[product][0]), beta = by_product(parts[product][1]);
+  const Terms<T> gamma = by_component(parts[product][2]);
+
+  const T* a_data = static_cast<const T*>(tf->TensorData(inputs[0]));
+  const T* b_data = static_cast<const T*>(tf->TensorData(inputs[1]));
+  Bilinear<T> problem;
+  problem.alpha = alpha.Get();
+  problem.beta = beta.Get();
+  problem.gamma = gamma.Get();
+  const T* gate_data = gate ? static_cast<const T*>(tf->TensorData(gate)) : nullptr;
+  problem.bias = bias ? static_cast<const T*>(tf->TensorData(bias)) : nullptr;
+  problem.gate_a = product == kInputGradient ? gate_data : nullptr;
+  problem.gate_b = product == kKernelGradient ? gate_data : nullptr;
+  problem.relu = attributes.relu;
+  if (product == kForward) {
+    problem.rows = batch, problem.columns = n, problem.depth = k;
+    problem.a = {a_data, k, d * k, 1};
+    problem.b = {b_data, k * n, n, 1};
+    problem.out = {out, n, d * n, 1};
+  } else if (product == kInputGradient) {
+    problem.rows = batch, problem.columns = k, problem.depth = n;
+    problem.a = {a_data, n, d * n, 1};
+    problem.b = {b_data, k * n, 1, n};
+    problem.out = {out, k, d * k, 1};
+  } else {
+    problem.rows = k, problem.columns = n, problem.depth = batch;
+    problem.a = {a_data, k, 1, d * k};
+    problem.b = {b_data, n, d * n, 1};
+    problem.out = {out, k * n, n, 1};
+  }
+  RunBilinear(problem);
+  if (attributes.num_sums) {
+    T* sums = call.Output<T>({d * n}, 1);
+    if (sums != nullptr) RunRowSum(RowSum<T>{batch, d * n, b_data, gate_data, sums});
+  }
+}
+
+template <typename T>
+void ComputeRescale(void*, TF_OpKernelContext* context) {
+  Call call(context);
+  const TF_Tensor* inputs[3];
+  for (int i = 0; i < 3; ++i) {
+    inputs[i] = call.Input(i);
+    if (inputs[i] == nullptr) return;
+  }
+  const std::vector<int64_t> w = Shape(inputs[0]), keep = Shape(inputs[1]), gain = Shape(inputs[2]);
+  std::vector<int64_t> one = w;
+  if (!one.empty()) one[0] = 1;
+  if (w.empty() || keep != one || gain != one) {
+    return call.Fail("Expected w (d, ...) with keep and gain (1, ...). Received: w.shape=" + Text(w) +
+                     ", keep.shape=" + Text(keep) + ", gain.shape=" + Text(gain));
+  }
+  T* out = call.Output<T>(w);
+  if (out == nullptr) return;
+  RunRescale(Rescale<T>{Count(one, one.size()), w[0], static_cast<const T*>(tf->TensorData(inputs[0])),
+                        static_cast<const unsigned char*>(tf->TensorData(inputs[1])),
+                        static_cast<const float*>(tf->TensorData(inputs[2])), out});
+}
+
+void* CreateBilinear(TF_OpKernelConstruction* construction) {
+  TF_Status* s = tf->NewStatus();
+  Attributes* attributes = new Attributes;
+  const std::pair<const char*, int64_t*> attrs[] = {{"product", &attributes->product},
+                                                    {"relu", &attributes->relu},
+                                                    {"num_bias", &attributes->num_bias},
+                                                    {"num_gate", &attributes->num_gate},
+                                                    {"num_sums", &attributes->num_sums}};
+  for (const auto& [name, value] : attrs) {
+    if (tf->GetCode(s) == kOk) tf->OpKernelConstruction_GetAttrInt64(construction, name, value, s);
+  }
+  if (tf->GetCode(s) == kOk) {
+    const int64_t product = attributes->product;
+    const bool known = product >= kForward && product <= kKernelGradient;
+    const int64_t most[] = {product == kForward, product == kForward, product != kForward,
+                            product == kKernelGradient};
+    const int64_t given[] = {attributes->relu, attributes->num_bias, attributes->num_gate,
+                             attributes->num_sums};
+    for (int i = 0; i < 4; ++i) {
+      if (!known || given[i] < 0 || given[i] > most[i]) {
+        tf->SetStatus(s, kInvalidArgument,
+                      "Expected product 0, with at most one bias and relu 0 or 1, product 1 with at "
+                      "most one gate, or product 2 with at most one gate and sums.");
+      }
+    }
+  }
+  if (tf->GetCode(s) != kOk) tf->OpKernelConstruction_Failure(construction, s);
+  tf->DeleteStatus(s);
+  return attributes;
+}
+
+void DeleteBilinear(void* state) { delete static_cast<Attributes*>(state); }
+
+void UnknownShape(TF_ShapeInferenceContext* context, TF_Status* s) {
+  // With the attributes out of reach, the outputs of an op are not even known by number; Python
+  // gives them their shapes.
+  tf->ShapeInferenceContextSetUnknownShape(context, s);
+}
+
+void Check(TF_Status* s) {
+  if (tf->GetCode(s) != kOk && status.empty()) status = tf->Message(s);
+}
+
+void RegisterKernel(const char* op, TF_DataType type, void* (*create)(TF_OpKernelConstruction*),
+                    void (*compute)(void*, TF_OpKernelContext*), void (*destroy)(void*),
+                    TF_Status* s) {
+  TF_KernelBuilder* builder = tf->NewKernelBuilder(op, "CPU", create, compute, destroy);
+  tf->KernelBuilder_TypeConstraint(builder, "T", type, s);
+  Check(s);
+  tf->RegisterKernelBuilder(op, builder, s);
+  Check(s);
+}
+
+void RegisterOp(const char* op, std::vector<const char*> attrs, std::vector<const char*> inputs,
+                std::vector<const char*> outputs, TF_Status* s) {
+  TF_OpDefinitionBuilder* builder = tf->NewOpDefinitionBuilder(op);
+  for (const char* attr : attrs) tf->OpDefinitionBuilderAddAttr(builder, attr);
+  for (const char* input : inputs) tf->OpDefinitionBuilderAddInput(builder, input);
+  for (const char* output : outputs) tf->OpDefinitionBuilderAddOutput(builder, output);
+  tf->OpDefinitionBuilderSetShapeInferenceFunction(builder, UnknownShape);
+  tf->RegisterOpDefinition(builder, s);
+  Check(s);
+}
+
+bool Register() {
+  const char* reason = "";
+  tf = LoadTensorFlow(&reason);
+  status = reason;
+  if (tf == nullptr) return false;
+  TF_Status* s = tf->NewStatus();
+  RegisterOp("KerasPhaseBilinear", {"T: {float, double}", "product: int", "relu: int = 0", "num_bias: int >= 0",
+              "num_gate: int >= 0", "num_sums: int >= 0 = 0"},
+             {"a: T", "b: T", "factors: double", "bias: num_bias * T", "gate: num_gate * T"},
+             {"out: T", "sums: num_sums * T"}, s);
+  RegisterKernel("KerasPhaseBilinear", kFloatType, CreateBilinear, ComputeBilinear<float>,
+                 DeleteBilinear, s);
+  RegisterKernel("KerasPhaseBilinear", kDoubleType, CreateBilinear, ComputeBilinear<double>,
+                 DeleteBilinear, s);
+  RegisterOp("KerasPhaseRescale", {"T: {float, double}"}, {"w: T", "keep: bool", "gain: float"},
+             {"out: T"}, s);
+  const auto none = [](TF_OpKernelConstruction*) -> void* { return nullptr; };
+  RegisterKernel("KerasPhaseRescale", kFloatType, none, ComputeRescale<float>, [](void*) {}, s);
+  RegisterKernel("KerasPhaseRescale", kDoubleType, none, ComputeRescale<double>, [](void*) {}, s);
+  tf->DeleteStatus(s);
+  return status.empty();
+}
+
+// Runs when the library is loaded: TensorFlow collects the ops that are registered meanwhile.
+const bool registered = Register();
+
+}  // namespace
+
+const char* OpsStatus() {
+  (void)registered;
+  return status.c_str();
+}
+
+}  // namespace keras_phase

@@ -1,0 +1,205 @@
+#include "select.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+
+#include "thread_pool.h"
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+namespace keras_phase {
+
+#define KERAS_PHASE_DECLARE(set)        \
+  namespace set {                       \
+  extern const Kernels<float> kFloat;   \
+  extern const Kernels<double> kDouble; \
+  }
+KERAS_PHASE_DECLARE(baseline)
+#if defined(__x86_64__)
+KERAS_PHASE_DECLARE(avx2)
+KERAS_PHASE_DECLARE(avx512)
+#endif
+#undef KERAS_PHASE_DECLARE
+
+namespace {
+
+struct Set {
+  const char* name;
+  const Kernels<float>* single;
+  const Kernels<double>* twice;
+  bool (*available)();
+};
+
+#if defined(__x86_64__)
+// Which register state the operating system saves: bits 1, 2 vectors, 5 to 7 the AVX-512 ones.
+bool Saves(unsigned bits) {
+  unsigned a, b, c, d;
+  if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE)) return false;
+  unsigned low, high;
+  __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return (low & bits) == bits;
+}
+
+bool HasAvx2() {
+  unsigned a, b, c, d;
+  if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_FMA)) return false;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_AVX2) && Saves(0x6);
+}
+
+bool HasAvx512() {
+  unsigned a, b, c, d;
+  if (!HasAvx2() || !__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
+  const unsigned needed = bit_AVX512F | bit_AVX512VL | bit_AVX512DQ | bit_AVX512BW;
+  return (b & needed) == needed && Saves(0xe6);
+}
+#endif
+
+// From the best on.
+const Set kSets[] = {
+#if defined(__x86_64__)
+    {"avx512", &avx512::kFloat, &avx512::kDouble, HasAvx512},
+    {"avx2", &avx2::kFloat, &avx2::kDouble, HasAvx2},
+#endif
+    {"baseline", &baseline::kFloat, &baseline::kDouble, [] { return true; }},
+};
+
+std::atomic<const Set*> chosen{nullptr};
+
+const Set& Chosen() {
+  const Set* set = chosen.load();
+  if (set == nullptr) {
+    for (set = kSets; !set->available(); ++set) {
+    }
+    chosen.store(set);
+  }
+  return *set;
+}
+
+const Kernels<float>& KernelsOf(float) { return *Chosen().single; }
+const Kernels<double>& KernelsOf(double) { return *Chosen().twice; }
+
+// Aligned memory that stays with its thread.
+struct Arena {
+  void* data = nullptr;
+  size_t size = 0;
+  ~Arena() { std::free(data); }
+  void* Get(size_t bytes) {
+    if (bytes > size) {
+      std::free(data);
+      size = (bytes + 4095) / 4096 * 4096;
+      data = std::aligned_alloc(64, size);
+      if (data == nullptr) std::abort();
+    }
+    return data;
+  }
+};
+thread_local Arena arena;
+
+// Multiplications that a thread takes at least: waking it up takes as long as a million.
+constexpr double kMinWork = 3e6;
+
+template <typename T>
+struct Cut {
+  const Bilinear<T>* problem;
+  const Kernels<T>* kernels;
+  int parts;
+  bool by_columns;
+};
+
+template <typename T>
+void RunPart(void* context, int part) {
+  const Cut<T>& cut = *static_cast<Cut<T>*>(context);
+  const Bilinear<T>& p = *cut.problem;
+  T* scratch = static_cast<T*>(arena.Get(cut.kernels->scratch(p) * sizeof(T)));
+  if (cut.by_columns) {
+    const int64_t panel = cut.kernels->panel, panels = (p.columns + panel - 1) / panel;
+    const int64_t begin = panels * part / cut.parts * panel;
+    const int64_t end = std::min(p.columns, panels * (part + 1) / cut.parts * panel);
+    cut.kernels->run(p, 0, p.rows, begin, end, scratch);
+  } else {
+    const int64_t begin = p.rows * part / cut.parts, end = p.rows * (part + 1) / cut.parts;
+    cut.kernels->run(p, begin, end, 0, p.columns, scratch);
+  }
+}
+
+// Elements a thread takes at least.
+constexpr int64_t kMinElements = 1 << 16;
+
+template <typename T>
+struct RescaleCut {
+  const Rescale<T>* problem;
+  const Kernels<T>* kernels;
+  int parts;
+};
+
+template <typename T>
+void RescalePart(void* context, int part) {
+  const RescaleCut<T>& cut = *static_cast<RescaleCut<T>*>(context);
+  const int64_t size = cut.problem->size;
+  cut.kernels->rescale(*cut.problem, size * part / cut.parts, size * (part + 1) / cut.parts);
+}
+
+}  // namespace
+
+const char* InstructionSet() { return Chosen().name; }
+
+bool ForceInstructionSet(const char* name) {
+  for (const Set& set : kSets) {
+    if (std::strcmp(set.name, name) == 0 && set.available()) {
+      chosen.store(&set);
+      return true;
+    }
+  }
+  return false;
+}
+
+template <typename T>
+void RunBilinear(const Bilinear<T>& p) {
+  if (p.rows == 0 || p.columns == 0) return;
+  if (p.depth == 0) {
+    for (int c = 0; c < p.gamma.rows; ++c) {
+      for (int64_t i = 0; i < p.rows; ++i) {
+        T* row = p.out.data + c * p.out.component + i * p.out.row;
+        for (int64_t j = 0; j < p.columns; ++j) {
+          const T x = p.bias ? p.bias[c * p.columns + j] : T{0};
+          row[j] = p.relu && x < 0 ? T{0} : x;
+        }
+      }
+    }
+    return;
+  }
+  const Kernels<T>& kernels = KernelsOf(T{});
+  const double work = double(p.rows) * p.columns * p.depth * p.alpha.rows;
+  int parts = static_cast<int>(std::min<double>(NumThreads(), std::max(1.0, work / kMinWork)));
+  // Parts share the operand that they do not cut: let it be the smaller one.
+  const int64_t panels = (p.columns + kernels.panel - 1) / kernels.panel;
+  const bool by_columns = panels >= 2 * parts && p.columns >= p.rows;
+  if (!by_columns) parts = static_cast<int>(std::min<int64_t>(parts, p.rows));
+  Cut<T> cut = {&p, &kernels, parts, by_columns};
+  RunParts(parts, RunPart<T>, &cut);
+}
+
+template <typename T>
+void RunRescale(const Rescale<T>& p) {
+  const int parts = static_cast<int>(std::min<int64_t>(NumThreads(), 1 + p.size / kMinElements));
+  RescaleCut<T> cut = {&p, &KernelsOf(T{}), parts};
+  RunParts(parts, RescalePart<T>, &cut);
+}
+
+template <typename T>
+void RunRowSum(const RowSum<T>& p) {
+  KernelsOf(T{}).row_sum(p, 0, p.columns);
+}
+
+template void RunBilinear<float>(const Bilinear<float>&);
+template void RunBilinear<double>(const Bilinear<double>&);
+template void RunRowSum<float>(const RowSum<float>&);
+template void RunRowSum<double>(const RowSum<double>&);
+template void RunRescale<float>(const Rescale<float>&);
+template void RunRescale<double>(const Rescale<double>&);
+
+}  // namespace keras_phase

@@ -1,0 +1,260 @@
+"""The native operations against stock ones and float64 NumPy, by every route."""
+
+import json
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_phase
+from keras_phase import algebras
+from keras_phase.ops import dispatch, native
+from keras_phase.pruning import criteria
+from tests.helpers.tolerances import assert_close
+
+ALGEBRAS = [*algebras.names(), algebras.clifford(2, 0, 1)]
+# (leading shape, elements in, elements out): odd, empty, wider than a tile, deeper than a block.
+SHAPES = [
+    ((1,), 1, 1),
+    ((5,), 7, 3),
+    ((2, 3, 2), 5, 33),
+    ((29,), 37, 70),
+    ((3,), 530, 31),
+    ((0,), 4, 5),
+    ((4,), 0, 3),
+]
+SETS = ["avx512", "avx2", "baseline"]
+
+needs_library = pytest.mark.skipif(
+    native.unavailable_reason() is not None and os.environ.get("KERAS_PHASE_NATIVE") != "require",
+    reason=f"no native operations: {native.unavailable_reason()}",
+)
+
+
+def normal(shape, dtype="float32", seed=0):
+    return tf.constant(np.random.default_rng(seed).normal(size=shape), dtype)
+
+
+def oracle(x, kernel, algebra):
+    x, kernel = np.asarray(x, "float64"), np.asarray(kernel, "float64")
+    d, n = kernel.shape[:2]
+    parts = x.reshape(*x.shape[:-1], d, n)
+    y = np.einsum("ijk,...jn,inm->...km", algebra.structure_constants, parts, kernel)
+    return y.reshape(*x.shape[:-1], d * kernel.shape[2])
+
+
+def values_and_gradients(function, *arguments):
+    with tf.GradientTape() as tape:
+        tape.watch(arguments)
+        y = function(*arguments)
+        loss = tf.reduce_sum(y * normal(y.shape, y.dtype, seed=9))
+    return [y, *tape.gradient(loss, arguments)]
+
+
+@needs_library
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("algebra", ALGEBRAS, ids=lambda a: getattr(a, "name", a))
+def test_product_and_gradients_in_every_algebra(algebra, dtype):
+    algebra = algebras.get(algebra)
+    d = algebra.dimension
+    for leading, n, m in SHAPES[:5]:
+        x, kernel = normal((*leading, d * n), dtype), normal((d, n, m), dtype, 1)
+        mine = values_and_gradients(lambda x, k: native.dense(x, k, algebra), x, kernel)
+        stock = values_and_gradients(
+            lambda x, k: dispatch.METHODS.get("expanded")(x, k, algebra), x, kernel
+        )
+        assert_close(mine[0], oracle(x, kernel, algebra), dtype)
+        for a, b in zip(mine, stock, strict=True):
+            assert_close(a, b, dtype)
+
+
+@needs_library
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("instructions", SETS)
+def test_every_instruction_set_and_shape(instructions, shape):
+    leading, n, m = shape
+    algebra = algebras.get("quaternion")
+    x, kernel, bias = normal((*leading, 4 * n)), normal((4, n, m), seed=1), normal(4 * m, seed=2)
+    try:
+        with native.forced_instruction_set(instructions):
+            mine = values_and_gradients(
+                lambda *t: native.dense(t[0], t[1], algebra, t[2], relu=True), x, kernel, bias
+            )
+    except ValueError:
+        pytest.skip(f"this processor or build has no {instructions}")
+    stock = values_and_gradients(
+        lambda x, k, b: tf.nn.relu(dispatch.METHODS.get("expanded")(x, k, algebra) + b),
+        x,
+        kernel,
+        bias,
+    )
+    for a, b in zip(mine, stock, strict=True):
+        assert_close(a, b)
+
+
+@needs_library
+@pytest.mark.parametrize("relu", [False, True])
+def test_second_derivatives(relu):
+    algebra = algebras.get("complex")
+    x, kernel, bias = (
+        normal((3, 8), "float64"),
+        normal((2, 4, 5), "float64", 1),
+        normal(10, "float64"),
+    )
+
+    def slopes(function):
+        with tf.GradientTape() as outer:
+            outer.watch([x, kernel, bias])
+            first = values_and_gradients(lambda *t: tf.square(function(*t)), x, kernel, bias)[1:]
+            loss = tf.add_n([tf.reduce_sum(tf.square(g)) for g in first])
+        return outer.gradient(loss, [x, kernel, bias])
+
+    mine = slopes(lambda x, k, b: native.dense(x, k, algebra, b, relu))
+    finish = tf.nn.relu if relu else tf.identity
+    stock = slopes(lambda x, k, b: finish(dispatch.METHODS.get("expanded")(x, k, algebra) + b))
+    for a, b in zip(mine, stock, strict=True):
+        assert_close(a, b, "float64")
+
+
+@needs_library
+def test_same_input_gives_the_same_bits_on_every_number_of_threads():
+    algebra = algebras.get("complex")
+    x, kernel = normal((300, 2 * 200)), normal((2, 200, 190), seed=1)
+    results = []
+    for threads in (1, 2, 5, 2):
+        native._library().functions.keras_phase_set_num_threads(threads)
+        results.append(native.dense(x, kernel, algebra).numpy())
+    for other in results[1:]:
+        np.testing.assert_array_equal(other, results[0])
+
+
+@needs_library
+def test_nan_and_infinity_pass_through():
+    algebra = algebras.get("complex")
+    x = normal((2, 4)).numpy()
+    x[0, 0] = np.nan
+    y = native.dense(tf.constant(x), normal((2, 2, 3)), algebra, relu=True).numpy()
+    assert np.isnan(y[0]).all() and np.isfinite(y[1]).all()
+
+
+@needs_library
+@pytest.mark.parametrize("d", [2, 4, 7])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_rescale_is_the_stock_projection(d, dtype):
+    shape = (d, 37, 19)
+    w = normal(shape, dtype).numpy()
+    w[:, :3] = 0
+    keep = np.random.default_rng(1).random((1, *shape[1:])) < 0.5
+    gain = np.where(keep, 0, 0.3).astype("float32")
+    mine = native.rescale(tf.constant(w), tf.constant(keep), tf.constant(gain))
+    stock = criteria.to_direction(tf.constant(w), keep.astype(dtype), gain.astype(dtype))
+    assert_close(mine, stock, dtype)
+    np.testing.assert_array_equal(mine.numpy()[:, keep[0]], w[:, keep[0]])
+
+
+@needs_library
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_training_with_and_without_xla(jit_compile):
+    model = keras.Sequential(
+        [
+            keras.Input((8,)),
+            keras_phase.AlgebraDense(6, activation="relu", method="native"),
+            keras_phase.AlgebraDense(3, method="native"),
+        ]
+    )
+    model.compile("sgd", "mse", jit_compile=jit_compile)
+    before = [w.copy() for w in model.get_weights()]
+    model.fit(normal((16, 8)), normal((16, 6)), epochs=2, verbose=0)
+    assert all((a != b).any() for a, b in zip(before, model.get_weights(), strict=True))
+
+
+@needs_library
+def test_exports_hold_stock_operations_only(tmp_path):
+    model = keras.Sequential([keras.Input((8,)), keras_phase.AlgebraDense(6, method="native")])
+    expected = model(normal((3, 8))).numpy()
+    model.export(tmp_path / "keras", verbose=False)
+    keras_phase.export.export_saved_model(model, tmp_path / "ours")
+    for name in ("keras", "ours"):
+        assert b"KerasPhase" not in (tmp_path / name / "saved_model.pb").read_bytes()
+        served = tf.saved_model.load(str(tmp_path / name))
+        assert_close(served.serve(normal((3, 8))), expected)
+
+
+@needs_library
+@pytest.mark.parametrize(
+    ("a", "b", "product", "words"),
+    [
+        ((2, 8), (2, 3, 5), 0, "does not fit the kernel"),
+        ((2, 7), (2, 3, 5), 0, "Expected a (..., d*n) and a kernel b"),
+        ((2, 6), (3, 5), 0, "a.shape=(2, 6), b.shape=(3, 5)"),
+        ((2, 6), (2, 3, 5), 1, "does not fit the kernel"),
+        ((2, 6), (3, 10), 2, "equal in front"),
+        ((2, 6), (2, 6), 3, "Expected product 0"),
+    ],
+)
+def test_bad_shapes_are_invalid_arguments(a, b, product, words):
+    factors = native._constant(native._factors(algebras.get("complex"), False))
+    with pytest.raises(tf.errors.InvalidArgumentError) as error:
+        native._library().ops.keras_phase_bilinear(
+            a=normal(a), b=normal(b), factors=factors, bias=[], gate=[], product=product
+        )
+    assert words in str(error.value)
+
+
+def run(code, tmp_path, **environment):
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "KERAS_PHASE_NATIVE": "auto", **environment},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+LOAD = """
+import pathlib, warnings
+from keras_phase.ops import native
+native.LIBRARY, native.RECORD = pathlib.Path("lib.so"), pathlib.Path("build.json")
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    print(native.unavailable_reason())
+print(len(caught), "warnings")
+import keras_phase, numpy as np
+print(keras_phase.AlgebraDense(3)(np.ones((1, 4), "float32")).shape)
+"""
+
+
+@pytest.mark.parametrize(
+    ("content", "record", "words", "warnings"),
+    [
+        (None, None, "no native library", 0),
+        (b"not a library", {"abi": 1, "size": 13}, "does not load", 1),
+        (b"cut", {"abi": 1, "size": 13}, "expected 13 bytes of ABI 1, found 3 bytes", 1),
+        (b"old", {"abi": 0, "size": 3}, "found 3 bytes of ABI 0", 1),
+    ],
+)
+def test_a_bad_library_is_left_alone_with_one_warning(content, record, words, warnings, tmp_path):
+    if content is not None:
+        (tmp_path / "lib.so").write_bytes(content)
+        (tmp_path / "build.json").write_text(json.dumps(record))
+    environment = {"PYTHONPATH": str(keras_phase.__path__[0]) + "/.."}
+    done = run(LOAD, tmp_path, **environment)
+    assert done.returncode == 0, done.stderr
+    assert words in done.stdout and f"{warnings} warnings" in done.stdout
+    assert "(1, 6)" in done.stdout
+    done = run(LOAD, tmp_path, **{**environment, "KERAS_PHASE_NATIVE": "require"})
+    assert "KERAS_PHASE_NATIVE=require" in done.stderr and words in done.stderr
+
+
+def test_switched_off_by_the_environment(tmp_path):
+    code = "import keras_phase; keras_phase.AlgebraDense(3, method='native')"
+    environment = {"PYTHONPATH": str(keras_phase.__path__[0]) + "/.."}
+    done = run(code, tmp_path, **{**environment, "KERAS_PHASE_NATIVE": "0"})
+    assert "KERAS_PHASE_NATIVE=0" in done.stderr and "ValueError" in done.stderr
+    done = run(code, tmp_path, **{**environment, "KERAS_PHASE_NATIVE": "maybe"})
+    assert "Expected the environment variable KERAS_PHASE_NATIVE" in done.stderr
