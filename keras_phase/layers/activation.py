@@ -3,8 +3,10 @@
 from typing import Any
 
 import keras
+from keras import ops
 
 from .. import activations
+from ..activations.base import Split
 from .algebra_layer import AlgebraLayerMixin, ShapePreservingMixin, register
 
 Tensor = Any
@@ -80,9 +82,17 @@ class ActivationHostMixin(AlgebraLayerMixin):
 
     def _build_activation(self, shape: tuple) -> None:
         if self._activation_layer is not None:
+            if self._channel_axis != -1:
+                shape = (shape[0], *shape[2:], shape[1])
             self._activation_layer.build(shape)
 
     def _activate(self, x: Tensor) -> Tensor:
+        if self._channel_axis == -1 or isinstance(self.activation, Split):
+            return self._activate_last(x)
+        x = self._activate_last(ops.moveaxis(x, self._channel_axis, -1))
+        return ops.moveaxis(x, -1, self._channel_axis)
+
+    def _activate_last(self, x: Tensor) -> Tensor:
         if self._activation_layer is not None:
             return self._activation_layer(x)
         return self.activation(x, algebra=self.algebra)

@@ -7,7 +7,7 @@ class it hangs on. `AlgebraDense(DenseBody, keras.layers.Layer)` adds base and r
 from typing import Any
 
 import keras
-from keras import tree
+from keras import ops, tree
 
 from .. import algebras
 from ..algebras import Algebra
@@ -30,6 +30,7 @@ class AlgebraLayerMixin:
 
     algebra: Algebra
     _opens_complex = True
+    _channel_axis = -1
 
     def _set_algebra(self, algebra: Any) -> None:
         self.algebra = algebras.get(algebra)
@@ -59,7 +60,7 @@ class AlgebraLayerMixin:
                 "Split it with `ops.real` and `ops.imag`, or use algebra='complex'. "
                 f"Received: inputs.dtype={x.dtype}, inputs.shape={tuple(x.shape)}"
             )
-        return ComplexToReal()(x)
+        return ComplexToReal(self._channel_axis)(x)
 
     def get_config(self) -> dict[str, Any]:
         """Arguments of the constructor."""
@@ -79,20 +80,31 @@ class AlgebraLayerMixin:
 
 @register
 class ComplexToReal(keras.Operation):
-    """Complex `(..., n)` to real component-major `(..., 2n)`, as a node of a functional model."""
+    """Complex `(..., n)` to real component-major `(..., 2n)`, as a node of a functional model.
+
+    Args:
+        axis: the axis of the channels.
+        name: of the operation.
+    """
+
+    def __init__(self, axis: int = -1, *, name: str | None = None):
+        super().__init__(name=name)
+        self.axis = axis
 
     def call(self, x: Tensor) -> Tensor:
         """Real parts, then imaginary parts."""
-        return layout.from_complex(x)
+        return layout.merge([ops.real(x), ops.imag(x)], self.axis)
 
     def compute_output_spec(self, x: Tensor) -> keras.KerasTensor:
         """Symbolic Keras ops report a wrong dtype here, hence an operation of our own."""
         dtype = "float64" if str(x.dtype) == "complex128" else "float32"
-        return keras.KerasTensor((*x.shape[:-1], 2 * x.shape[-1]), dtype=dtype)
+        shape = list(x.shape)
+        shape[self.axis] *= 2
+        return keras.KerasTensor(shape, dtype=dtype)
 
     def get_config(self) -> dict[str, Any]:
-        """Only the name."""
-        return {"name": self.name}
+        """Axis and name."""
+        return {"axis": self.axis, "name": self.name}
 
 
 class ShapePreservingMixin(AlgebraLayerMixin):

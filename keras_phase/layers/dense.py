@@ -3,7 +3,7 @@
 from typing import Any
 
 import keras
-from keras import constraints, initializers, ops, regularizers
+from keras import constraints, initializers, regularizers
 
 from .. import initializers as algebra_initializers
 from .. import parametrizations
@@ -105,10 +105,9 @@ class DenseBody(ActivationHostMixin, AlgebraLayerMixin):
 
     def call(self, inputs: Tensor) -> Tensor:
         """Apply the layer to `(..., d*in)`."""
-        x = self._product(inputs, self.kernel, self.algebra)
-        if self.bias is not None:
-            x = ops.add(x, self.bias)
-        return self._activate(x)
+        relu = self.activation.function is keras.activations.relu
+        x = self._product(inputs, self.kernel, self.algebra, bias=self.bias, relu=relu)
+        return x if relu else self._activate(x)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         """`(..., d*units)`."""
@@ -187,7 +186,46 @@ class AlgebraDense(DenseBody, keras.layers.Layer):
     """
 
 
-class PhaseDenseBody(DenseBody):
+class PhaseMixin:
+    """For presets with `amplitude` and `phase_bits` in the place of `parametrization`."""
+
+    kernel: Tensor
+
+    def _set_phase(self, amplitude: str, phase_bits: int | None) -> Parametrization:
+        """Keep the two arguments; return the parametrization that they stand for."""
+        if amplitude not in ("free", "element", "unit", "one"):
+            raise ValueError(
+                "Expected `amplitude` to be 'free' (components are trained), 'element', 'unit' or "
+                "'one' (an amplitude for each kernel element, output unit or layer, trained apart "
+                f"from the phase). Received: amplitude={amplitude!r}"
+            )
+        self._amplitude_mode, self._phase_bits = amplitude, phase_bits
+        if amplitude == "free" and phase_bits is None:
+            return parametrizations.Cartesian()
+        return parametrizations.Polar("element" if amplitude == "free" else amplitude, phase_bits)
+
+    @property
+    def phase(self) -> Tensor:
+        """Phases of the kernel elements.
+
+        Angles in radians, `(*window, in, out)`, when d = 2; signs of that shape when d = 1; unit
+        directions, `(d, *window, in, out)`, otherwise. (A dense kernel has no window.)
+        """
+        return phase_axis(self.kernel, axis=0)
+
+    @property
+    def amplitude(self) -> Tensor:
+        """Moduli of the kernel elements, `(*window, in, out)`."""
+        return modulus_axis(self.kernel, axis=0)
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments of the constructor."""
+        config = super().get_config()
+        del config["parametrization"]
+        return {**config, "amplitude": self._amplitude_mode, "phase_bits": self._phase_bits}
+
+
+class PhaseDenseBody(PhaseMixin, DenseBody):
     """The logic of `PhaseDense`, for any Keras base class."""
 
     def __init__(
@@ -212,18 +250,6 @@ class PhaseDenseBody(DenseBody):
         method: str = "auto",
         **kwargs: Any,
     ):
-        if amplitude not in ("free", "element", "unit", "one"):
-            raise ValueError(
-                "Expected `amplitude` to be 'free' (components are trained), 'element', 'unit' or "
-                "'one' (an amplitude for each kernel element, output unit or layer, trained apart "
-                f"from the phase). Received: amplitude={amplitude!r}"
-            )
-        if amplitude == "free" and phase_bits is None:
-            parametrization: Parametrization = parametrizations.Cartesian()
-        else:
-            mode = "element" if amplitude == "free" else amplitude
-            parametrization = parametrizations.Polar(mode, phase_bits)
-        self._amplitude_mode, self._phase_bits = amplitude, phase_bits
         super().__init__(
             units,
             activation,
@@ -239,30 +265,10 @@ class PhaseDenseBody(DenseBody):
             lora_alpha,
             quantization_config,
             algebra=algebra,
-            parametrization=parametrization,
+            parametrization=self._set_phase(amplitude, phase_bits),
             method=method,
             **kwargs,
         )
-
-    @property
-    def phase(self) -> Tensor:
-        """Phases of the kernel elements.
-
-        Angles in radians, `(in, units)`, when d = 2; signs, `(in, units)`, when d = 1; unit
-        directions, `(d, in, units)`, otherwise.
-        """
-        return phase_axis(self.kernel, axis=0)
-
-    @property
-    def amplitude(self) -> Tensor:
-        """Moduli of the kernel elements, `(in, units)`."""
-        return modulus_axis(self.kernel, axis=0)
-
-    def get_config(self) -> dict[str, Any]:
-        """Arguments of the constructor."""
-        config = super().get_config()
-        del config["parametrization"]
-        return {**config, "amplitude": self._amplitude_mode, "phase_bits": self._phase_bits}
 
 
 @register

@@ -7,17 +7,51 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from keras import ops
+
 from .. import algebras
 from ..algebras import Algebra
 from ..registry import Registry
 from . import native, product
+from .convolution import (
+    Convolution,
+    DepthwiseConvolution,
+    Pointwise,
+    TransposedConvolution,
+)
 from .modulus import is_half
-from .product import DENSE, Contraction
+from .product import DENSE, Contraction, Dense
 
 Tensor = Any
 
-# Below this real width the additions of the factored forms cost what the products save.
-_MIN_FACTORED_WIDTH = 256
+
+@dataclass(frozen=True)
+class FactoredFrom:
+    """Real width (of the narrower side) from which the factored form pays; None: never.
+
+    Below it the additions cost what the products save.
+    """
+
+    graph: int | None
+    eager: int | None
+
+
+# Training steps on a CPU. Dense: docs/performance.md. Convolution, 3 x 3, batch 32, time of the
+# factored form over the expanded one at 32, 64 and 256 real channels: complex 1.0, 0.86, 0.60;
+# quaternion 1.6, 0.7, 0.34; eagerly at 64 and 256: 1.2, 0.8 and 1.2, 0.5. (Matrix form of m2r at
+# 64 and 256: 0.58, 0.45.) Depthwise, where every product counts: complex 1.0, quaternion 0.9,
+# m2r 0.7 (its matrix form too), at 64 and 256.
+_FACTORED_FROM = {
+    Dense: FactoredFrom(graph=256, eager=None),
+    Pointwise: FactoredFrom(graph=256, eager=None),
+    Convolution: FactoredFrom(graph=64, eager=256),
+    TransposedConvolution: FactoredFrom(graph=64, eager=256),
+    DepthwiseConvolution: FactoredFrom(graph=0, eager=0),
+}
+
+
+# Real width (of the narrower side) from which the native op beats the stock forms in a step.
+_NATIVE_FROM = 64
 
 
 @dataclass(frozen=True)
@@ -28,11 +62,14 @@ class ProductMethod:
         name: the name that layers take as `method`.
         function: `(x, kernel, algebra, contraction) -> y`.
         unavailable: from an algebra to the reason why the method cannot serve it, or None.
+        with_bias: the same for a product with what follows it,
+            `(x, kernel, algebra, contraction, bias, relu) -> y`, where that is cheaper.
     """
 
     name: str
     function: Callable[[Tensor, Tensor, Algebra, Contraction], Tensor]
     unavailable: Callable[[Algebra], str | None] = lambda algebra: None
+    with_bias: Callable[..., Tensor] | None = None
 
     def check(self, algebra: Algebra) -> None:
         """Raise `ValueError` with the reason if the method cannot serve `algebra`."""
@@ -44,14 +81,51 @@ class ProductMethod:
             )
 
     def __call__(
-        self, x: Tensor, kernel: Tensor, algebra: Algebra, contraction: Contraction = DENSE
+        self,
+        x: Tensor,
+        kernel: Tensor,
+        algebra: Algebra,
+        contraction: Contraction = DENSE,
+        bias: Tensor | None = None,
+        relu: bool = False,
     ) -> Tensor:
-        """Product of `kernel` `(d, *window, in, out)` with `x` `(..., d*in)`."""
-        return self.function(x, kernel, algebra, contraction)
+        """Product of `kernel` `(d, *window, in, out)` with `x` `(..., d*in)`.
+
+        A `bias` `(d*out,)` is added, and with `relu` negative components become 0.
+        """
+        if self.with_bias is not None:
+            return self.with_bias(x, kernel, algebra, contraction, bias, relu)
+        y = self.function(x, kernel, algebra, contraction)
+        y = y if bias is None else ops.add(y, bias)
+        return ops.relu(y) if relu else y
 
 
-def _auto(x: Tensor, kernel: Tensor, algebra: Algebra, contraction: Contraction) -> Tensor:
-    return choose(x, kernel, algebra)(x, kernel, algebra, contraction)
+def _auto(
+    x: Tensor,
+    kernel: Tensor,
+    algebra: Algebra,
+    contraction: Contraction = DENSE,
+    bias: Tensor | None = None,
+    relu: bool = False,
+) -> Tensor:
+    method = choose(x, kernel, algebra, contraction)
+    return method(x, kernel, algebra, contraction, bias, relu)
+
+
+def _native(
+    x: Tensor,
+    kernel: Tensor,
+    algebra: Algebra,
+    contraction: Contraction = DENSE,
+    bias: Tensor | None = None,
+    relu: bool = False,
+) -> Tensor:
+    """The native op where one may run, else the stock operations that `auto` takes."""
+    bias = None if bias is None else ops.convert_to_tensor(bias)
+    if contraction is DENSE and native.serves(x, kernel, *([] if bias is None else [bias])):
+        return native.dense(x, kernel, algebra, bias, relu)
+    method = _choose_stock(x, kernel, algebra, contraction)
+    return method(x, kernel, algebra, contraction, bias, relu)
 
 
 def _without_factorization(algebra: Algebra) -> str | None:
@@ -65,13 +139,13 @@ def _without_matrix_form(algebra: Algebra) -> str | None:
 
 
 METHODS = Registry("product method")
-METHODS.add("auto", ProductMethod("auto", _auto))
+METHODS.add("auto", ProductMethod("auto", _auto, with_bias=_auto))
 METHODS.add("expanded", ProductMethod("expanded", product.expanded))
 METHODS.add("factored", ProductMethod("factored", product.factored, _without_factorization))
 METHODS.add("matrix", ProductMethod("matrix", product.matrix, _without_matrix_form))
 METHODS.add(
     "native",
-    ProductMethod("native", product.expanded, lambda algebra: native.unavailable_reason()),
+    ProductMethod("native", _native, lambda algebra: native.unavailable_reason(), _native),
 )
 
 
@@ -86,8 +160,21 @@ def get(method: str, algebra: Any) -> ProductMethod:
     return found
 
 
-def choose(x: Tensor, kernel: Tensor, algebra: Algebra) -> ProductMethod:
-    """What `auto` uses here: expanded in eager mode and for narrow layers, else the cheapest form.
+def choose(
+    x: Tensor, kernel: Tensor, algebra: Algebra, contraction: Contraction = DENSE
+) -> ProductMethod:
+    """What `auto` uses here: the native op where one may run and pays, else stock operations."""
+    if contraction is DENSE and algebra.matrix is None and algebra.factorization is not None:
+        wide = algebra.dimension * min(kernel.shape[-2:]) >= _NATIVE_FROM
+        if algebra.dimension > 1 and wide and native.serves(x, kernel):
+            return METHODS.get("native")
+    return _choose_stock(x, kernel, algebra, contraction)
+
+
+def _choose_stock(
+    x: Tensor, kernel: Tensor, algebra: Algebra, contraction: Contraction
+) -> ProductMethod:
+    """Expanded for narrow layers and in eager mode, else the cheapest form.
 
     Matrix algebras take `matrix` everywhere: it is a plain matmul with less work. The factored form
     is not chosen for 16-bit floats, where its sums and differences lose accuracy.
@@ -97,10 +184,12 @@ def choose(x: Tensor, kernel: Tensor, algebra: Algebra) -> ProductMethod:
         return METHODS.get("expanded")
     if algebra.matrix is not None:
         return METHODS.get("matrix")
-    wide = d * min(kernel.shape[-2], kernel.shape[-1]) >= _MIN_FACTORED_WIDTH
-    if algebra.factorization is None or not wide or is_half(x):
+    rule = _FACTORED_FROM.get(type(contraction), _FACTORED_FROM[Dense])
+    from_width = rule.eager if native.executing_eagerly() else rule.graph
+    if from_width is None or algebra.factorization is None or is_half(x):
         return METHODS.get("expanded")
-    return METHODS.get("expanded" if native.executing_eagerly() else "factored")
+    wide = d * min(kernel.shape[-2], kernel.shape[-1]) >= from_width
+    return METHODS.get("factored" if wide else "expanded")
 
 
 def matmul(x: Tensor, kernel: Tensor, algebra: Any, method: str = "auto") -> Tensor:

@@ -10,6 +10,7 @@ form. All agree in output and in both gradients. `dispatch` chooses among them.
 """
 
 import functools
+import math
 import operator
 from typing import Any, Protocol
 
@@ -22,28 +23,37 @@ from .modulus import is_half
 
 Tensor = Any
 
-# From this rank on one batched product beats as many single ones on a CPU (docs/performance.md).
-_BATCHED_FROM_RANK = 5
-
 
 class Contraction(Protocol):
-    """A real bilinear map of an input `(..., in)` and a kernel `(*window, in, out)`."""
+    """A real bilinear map of an input `(..., in)` and a kernel `(*window, in, out)`.
 
-    def __call__(self, x: Tensor, kernel: Tensor) -> Tensor:
-        """One product."""
+    Attributes:
+        axis: the channel axis of its input and output, -1 unless they are channels-first.
+        batched_from_rank: from this rank on `batched` beats as many single products on a CPU; None
+            where it never does.
+    """
+
+    axis: int
+    batched_from_rank: int | None
+
+    def __call__(self, x: Tensor, kernel: Tensor, blocks: int = 1) -> Tensor:
+        """One product; input and output channels come in `blocks` blocks (see `convolution`)."""
 
     def batched(self, x: Tensor, kernel: Tensor) -> Tensor:
         """`R` products at once, `x` and `kernel` with a leading axis of size `R`."""
 
-    def columns(self, x: Tensor, kernel: Tensor) -> Tensor:
-        """One kernel against `x` of shape `(..., columns, in)`, the extra axis a batch axis."""
+    def columns(self, x: Tensor, kernel: Tensor, blocks: int = 1) -> Tensor:
+        """One kernel against an `x` with a batch axis more, the columns, before the channels."""
 
 
 class Dense:
     """The contraction of a dense layer: `(..., in) x (in, out) -> (..., out)`."""
 
-    def __call__(self, x: Tensor, kernel: Tensor) -> Tensor:
-        """One matmul."""
+    axis = -1
+    batched_from_rank = 5  # docs/performance.md
+
+    def __call__(self, x: Tensor, kernel: Tensor, blocks: int = 1) -> Tensor:
+        """One matmul; it takes any order of channels."""
         return ops.matmul(x, kernel)
 
     def batched(self, x: Tensor, kernel: Tensor) -> Tensor:
@@ -54,7 +64,7 @@ class Dense:
         flat = ops.reshape(x, (x.shape[0], -1, x.shape[-1]))
         return ops.reshape(ops.matmul(flat, kernel), (x.shape[0], *rows, kernel.shape[-1]))
 
-    def columns(self, x: Tensor, kernel: Tensor) -> Tensor:
+    def columns(self, x: Tensor, kernel: Tensor, blocks: int = 1) -> Tensor:
         """A matmul treats every leading axis as rows already."""
         return ops.matmul(x, kernel)
 
@@ -87,7 +97,7 @@ def expand_kernel(kernel: Tensor, algebra: Any) -> Tensor:
 
 def expanded(x: Tensor, kernel: Tensor, algebra: Algebra, contraction: Contraction) -> Tensor:
     """One real product with the expanded kernel: d^2 block products, the reference."""
-    return contraction(x, expand_kernel(kernel, algebra))
+    return contraction(x, expand_kernel(kernel, algebra), algebra.dimension)
 
 
 def factored(x: Tensor, kernel: Tensor, algebra: Algebra, contraction: Contraction) -> Tensor:
@@ -97,14 +107,16 @@ def factored(x: Tensor, kernel: Tensor, algebra: Algebra, contraction: Contracti
     V-combined inputs, and W combines the results.
     """
     u, v, w = _factors(algebra)
-    if algebra.factorization.rank < _BATCHED_FROM_RANK:
+    axis, from_rank = contraction.axis, contraction.batched_from_rank
+    parts = layout.split(x, algebra.dimension, axis)
+    if from_rank is None or algebra.factorization.rank < from_rank:
         kernels = _combinations(ops.unstack(kernel), u)
-        inputs = _combinations(layout.split(x, algebra.dimension), v)
+        inputs = _combinations(parts, v)
         products = [contraction(a, b) for a, b in zip(inputs, kernels, strict=True)]
-        return layout.merge(_combinations(products, tuple(zip(*w, strict=True))))
-    inputs = _mix(v, ops.stack(layout.split(x, algebra.dimension)))
+        return layout.merge(_combinations(products, tuple(zip(*w, strict=True))), axis)
+    inputs = _mix(v, ops.stack(parts))
     products = contraction.batched(inputs, _mix(u, kernel))
-    return layout.merge(ops.unstack(_mix(tuple(zip(*w, strict=True)), products)))
+    return layout.merge(ops.unstack(_mix(tuple(zip(*w, strict=True)), products)), axis)
 
 
 def matrix(x: Tensor, kernel: Tensor, algebra: Algebra, contraction: Contraction) -> Tensor:
@@ -122,11 +134,24 @@ def matrix(x: Tensor, kernel: Tensor, algebra: Algebra, contraction: Contraction
     last = 3 + len(window)
     parts = ops.transpose(parts, (1, *axes, 0, last, 2, last + 1))
     entry_kernel = ops.reshape(parts, (e, *window, n * size_in, n * size_out))
-    leading = tuple(ops.shape(x))[:-1]
-    columns = ops.reshape(x, (*leading, n, x.shape[-1] // n))
+    axis = contraction.axis % len(x.shape)
+    columns = show_blocks(x, (n, x.shape[axis] // n), axis)
     inner = expanded if entry.factorization is None or e == 1 or is_half(x) else factored
-    y = inner(columns, entry_kernel, entry, _Columns(contraction))
-    return ops.reshape(y, (*tuple(ops.shape(y))[:-2], algebra.dimension * size_out))
+    y = inner(columns, entry_kernel, entry, _Columns(contraction, n))
+    return merge_blocks(y, 2, axis)
+
+
+def show_blocks(x: Tensor, sizes: tuple[int, ...], axis: int) -> Tensor:
+    """Show the blocks of `axis` (not negative) as axes of those sizes, without moving data."""
+    shape = tuple(ops.shape(x))
+    return ops.reshape(x, (*shape[:axis], *sizes, *shape[axis + 1 :]))
+
+
+def merge_blocks(x: Tensor, count: int, axis: int) -> Tensor:
+    """Inverse of `show_blocks`: `count` axes from `axis` on become one."""
+    shape = tuple(ops.shape(x))
+    size = math.prod(x.shape[axis : axis + count])
+    return ops.reshape(x, (*shape[:axis], size, *shape[axis + count :]))
 
 
 def multiply(a: Tensor, b: Tensor, algebra: Any) -> Tensor:
@@ -168,20 +193,20 @@ def conjugate(x: Tensor, algebra: Any) -> Tensor:
 
 
 class _Columns:
-    """A contraction whose input carries one more axis, the columns of the matrix elements."""
+    """A contraction whose input carries one more axis, the columns of the matrix elements.
 
-    def __init__(self, contraction: Contraction):
+    Channels come in `rows` blocks for each block of the entry algebra.
+    """
+
+    batched_from_rank = None
+
+    def __init__(self, contraction: Contraction, rows: int):
         self._contraction = contraction
+        self._rows = rows
+        self.axis = contraction.axis if contraction.axis < 0 else contraction.axis + 1
 
-    def __call__(self, x: Tensor, kernel: Tensor) -> Tensor:
-        return self._contraction.columns(x, kernel)
-
-    def batched(self, x: Tensor, kernel: Tensor) -> Tensor:
-        return ops.stack(
-            [self(a, k) for a, k in zip(ops.unstack(x), ops.unstack(kernel), strict=True)]
-        )
-
-    columns = __call__
+    def __call__(self, x: Tensor, kernel: Tensor, blocks: int = 1) -> Tensor:
+        return self._contraction.columns(x, kernel, blocks * self._rows)
 
 
 @functools.lru_cache(maxsize=64)

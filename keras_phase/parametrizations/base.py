@@ -33,6 +33,7 @@ class Parametrization:
     algebra: Algebra
     shape: tuple[int, ...]
     path: str
+    _outputs_first = False
 
     def build(
         self,
@@ -44,6 +45,7 @@ class Parametrization:
         initializer: Any = "glorot_uniform",
         regularizer: Any = None,
         constraint: Any = None,
+        outputs_first: bool = False,
     ) -> Self:
         """Create the variables on `layer` and return a built copy; `self` stays a description.
 
@@ -55,8 +57,11 @@ class Parametrization:
             initializer: of the effective kernel, called with the stored shape.
             regularizer: of the main variable.
             constraint: of the main variable.
+            outputs_first: whether a stored kernel is `(d, *window, out, in)`, as Keras stores those
+                of transposed convolutions; `kernel()` shows `(d, *window, in, out)` all the same.
         """
         built = copy.copy(self)
+        built._outputs_first = outputs_first
         built.algebra, built.shape, built.path = (
             algebra,
             tuple(shape),
@@ -71,8 +76,10 @@ class Parametrization:
     @property
     def stored_shape(self) -> tuple[int, ...]:
         """Shape of a stored kernel: without the component axis when d = 1, as the stock layer's."""
-        d = self.algebra.dimension
-        return self.shape if d == 1 else (d, *self.shape)
+        d, shape = self.algebra.dimension, self.shape
+        if self._outputs_first:
+            shape = (*shape[:-2], shape[-1], shape[-2])
+        return shape if d == 1 else (d, *shape)
 
     @property
     def variables(self) -> list[keras.Variable]:
@@ -127,11 +134,15 @@ class Parametrization:
 
     def _stored(self, value: Tensor) -> Tensor:
         """`(d, *shape)` to the stored shape."""
+        value = ops.swapaxes(value, -1, -2) if self._outputs_first else value
         return ops.reshape(value, self.stored_shape)
 
     def _shown(self, value: Tensor) -> Tensor:
         """The stored shape to `(d, *shape)`."""
-        return ops.reshape(value, (self.algebra.dimension, *self.shape))
+        if not self._outputs_first:
+            return ops.reshape(value, (self.algebra.dimension, *self.shape))
+        shape = (self.algebra.dimension, *self.shape[:-2], self.shape[-1], self.shape[-2])
+        return ops.swapaxes(ops.reshape(value, shape), -1, -2)
 
     def _check_shape(self, value: Tensor) -> Tensor:
         value = ops.convert_to_tensor(value)
