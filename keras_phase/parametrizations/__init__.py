@@ -1,6 +1,7 @@
 """Parametrizations: which trainable variables make a kernel.
 
-`Cartesian` stores the components, `Polar` direction and amplitude. A new one is a subclass of
+`Cartesian` stores the components, `Polar` direction and amplitude, `Unitary` keeps a square kernel
+unitary. A new one is a subclass of
 `Parametrization` in a file of its own and a row in `_CLASSES`.
 """
 
@@ -13,9 +14,10 @@ from .base import Parametrization as Parametrization
 from .base import Projection as Projection
 from .cartesian import Cartesian as Cartesian
 from .polar import Polar as Polar
+from .unitary import Unitary as Unitary
 
 _CLASSES = Registry("parametrization")
-for _class in (Cartesian, Polar):
+for _class in (Cartesian, Polar, Unitary):
     _CLASSES.add(_class.__name__, _class)
 
 
@@ -71,6 +73,7 @@ def of(layer: keras.layers.Layer) -> list[Parametrization]:
         Cartesian.view(v)
         for v in layer.weights
         if id(v) not in inner
+        and (v.trainable or not layer.trainable)  # a recurrent state is no kernel
         and len(v.shape) >= 2
         and "float" in str(v.dtype)
         and not v.name.endswith("bias")
