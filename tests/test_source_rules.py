@@ -56,6 +56,7 @@ EXCEPTIONS = [
     ("legacy/", "tf_keras", False),
     ("plots.py", "matplotlib", True),
     ("wavelets/", "pywt", True),
+    ("migrate/", "h5py", True),
     ("__main__.py", "absl", False),
 ]
 
