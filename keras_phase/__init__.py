@@ -13,6 +13,7 @@ from . import layers as layers
 from . import losses as losses
 from . import metrics as metrics
 from . import migrate as migrate
+from . import models as models
 from . import ops as ops
 from . import parametrizations as parametrizations
 from . import plots as plots
@@ -180,6 +181,7 @@ __all__ = [
     "losses",
     "metrics",
     "migrate",
+    "models",
     "ops",
     "parametrizations",
     "plots",

@@ -30,7 +30,14 @@ TOP_LEVEL_BASES = (
     schedules.Schedule,
 )
 # Base classes and helpers of which users see only the subclasses.
-INTERNAL = {"Schedule", "ProjectedConstraint", "AlgebraInitializer", "PruningState"}
+INTERNAL = {
+    "AlgebraInitializer",
+    "AlgebraProjection",
+    "KerasCell",
+    "ProjectedConstraint",
+    "PruningState",
+    "Schedule",
+}
 
 
 def modules():

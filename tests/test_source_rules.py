@@ -33,6 +33,7 @@ LEVELS = {
     "metrics": 3,
     "pruning": 4,
     "stock_layers": 4,
+    "multiplications": 4,
     "summary": 4,
     "export": 4,
     "compress": 4,

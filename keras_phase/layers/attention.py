@@ -10,7 +10,7 @@ from .. import initializers as algebra_initializers
 from .. import parametrizations
 from ..ops import attention, dispatch, layout
 from .algebra_layer import AlgebraLayerMixin, register
-from .embedding import AlgebraProjection, require_positive
+from .projection import AlgebraProjection, require_positive
 from .rotary import RotaryPhaseEncoding
 
 Tensor = Any

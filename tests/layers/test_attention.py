@@ -8,7 +8,7 @@ from keras import ops
 from keras_phase import algebras, parametrizations
 from keras_phase.export import export_saved_model
 from keras_phase.layers.attention import AlgebraMultiHeadAttention
-from keras_phase.layers.embedding import AlgebraProjection
+from keras_phase.layers.projection import AlgebraProjection
 from keras_phase.layers.rotary import RotaryPhaseEncoding
 from keras_phase.pruning import targets
 from tests.helpers import layer_checks

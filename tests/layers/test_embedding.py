@@ -6,7 +6,8 @@ import pytest
 from keras import ops
 
 from keras_phase import algebras, parametrizations
-from keras_phase.layers.embedding import AlgebraEmbedding, AlgebraProjection
+from keras_phase.layers.embedding import AlgebraEmbedding
+from keras_phase.layers.projection import AlgebraProjection
 from keras_phase.pruning import targets
 from tests.helpers import layer_checks
 from tests.helpers.layer_checks import data
