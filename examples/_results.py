@@ -21,7 +21,7 @@ Row = Mapping[str, Any]
 def environment() -> dict[str, Any]:
     """Date, machine, versions and command: the last columns of every result."""
     versions = {name: importlib.metadata.version(name) for name in ("keras", "tensorflow", "numpy")}
-    command = shlex.join(["python", "examples/phase_matters.py", *_arguments()])
+    command = shlex.join(["python", f"examples/{Path(sys.argv[0]).name}", *_arguments()])
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
         "date": date.today().isoformat(),

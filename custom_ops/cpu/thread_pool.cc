@@ -11,7 +11,7 @@ namespace keras_phase {
 namespace {
 
 // Helpers look for work this often before they sleep: waking one up takes longer than many a call.
-constexpr int kSpins = 2000;
+constexpr int kSpins = 10000;
 
 inline void Pause() {
 #if defined(__x86_64__)

@@ -92,7 +92,7 @@ def serves(*tensors: Tensor) -> bool:
     """
     if unavailable_reason() is not None:
         return False
-    if any(str(t.dtype).rpartition(".")[2] not in _DTYPES for t in tensors):
+    if any(keras.backend.standardize_dtype(t.dtype) not in _DTYPES for t in tensors):
         return False
     return not _is_under_xla() and not _is_being_saved()
 

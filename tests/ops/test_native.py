@@ -258,3 +258,18 @@ def test_switched_off_by_the_environment(tmp_path):
     assert "KERAS_PHASE_NATIVE=0" in done.stderr and "ValueError" in done.stderr
     done = run(code, tmp_path, **{**environment, "KERAS_PHASE_NATIVE": "maybe"})
     assert "Expected the environment variable KERAS_PHASE_NATIVE" in done.stderr
+
+
+@needs_library
+@pytest.mark.parametrize("eager", [True, False])
+def test_auto_takes_the_native_op_in_eager_mode_and_in_graphs(eager, monkeypatch):
+    calls = []
+    dense = native.dense
+    monkeypatch.setattr(native, "dense", lambda *a: calls.append(a) or dense(*a))
+    layer = keras_phase.AlgebraDense(64)
+    layer.build((None, 128))
+    (layer if eager else tf.function(layer))(normal((2, 128)))
+    assert len(calls) == 1
+    keras_phase.AlgebraDense(64, dtype="mixed_float16")(normal((2, 128)))
+    keras_phase.AlgebraDense(8)(normal((2, 16)))
+    assert len(calls) == 1
