@@ -1,5 +1,7 @@
 """Initializers: variances by Monte Carlo, seeds, unitarity, agreement with Keras, configs."""
 
+import math
+
 import keras
 import numpy as np
 import pytest
@@ -61,8 +63,7 @@ def test_variance_of_the_output(name, algebra):
     expected = {"glorot": 2 * size_in / (size_in + size_out), "he": 2.0, "lecun": 1.0}
     expected = expected.get(name.partition("_")[0], expected["glorot"])
     assert np.mean(y**2) == pytest.approx(expected, rel=0.12)
-    gains = algebra.component_gains / np.mean(algebra.component_gains)
-    np.testing.assert_allclose(np.mean(y**2, axis=(0, 2)), expected * gains, rtol=0.25)
+    np.testing.assert_allclose(np.mean(y**2, axis=(0, 2)), expected, rtol=0.25)
 
 
 @pytest.mark.parametrize("algebra", ALGEBRAS)
@@ -75,11 +76,83 @@ def test_variance_of_the_gradient_under_glorot_is_symmetric(algebra):
     assert np.mean(back**2) == pytest.approx(2 * 40 / 100, rel=0.12)
 
 
-def test_unequal_gains_of_the_dual_numbers():
-    kernel = draw("lecun_normal", "dual", 400, 100)
-    x = samples(algebras.get("dual"), 400)
-    y = product(kernel, x, algebras.get("dual"))
-    np.testing.assert_allclose(np.mean(y**2, axis=(0, 2)), [2 / 3, 4 / 3], rtol=0.05)
+# d, and what variance each component has in units of the body's, for 20 layers.
+NILPOTENT = {
+    "dual": (algebras.get("dual"), [1, 1 / 100]),
+    "clifford(1, 0, 1)": (algebras.clifford(1, 0, 1), [1, 1, 1 / 100, 1 / 100]),
+    "quaternion x dual": (
+        algebras.tensor_product("quaternion", "dual"),
+        [1, 1 / 100] * 4,
+    ),
+    # e12 grows by 3 n s + n (n - 1) s^2 = 1/5 in n = 20 layers.
+    "clifford(0, 0, 2)": (
+        algebras.clifford(0, 0, 2),
+        [1, *[(math.sqrt(60**2 + 4 * 380 / 5) - 60) / 760] * 3],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", NILPOTENT)
+@pytest.mark.parametrize(
+    "name", ["lecun_normal", "lecun_uniform", "polar_rayleigh", "random_phase"]
+)
+def test_nilpotent_components_get_a_share(case, name):
+    algebra, shares = NILPOTENT[case]
+    kernel = draw(name, algebra, 300, 300)
+    measured = np.mean(kernel**2, axis=(1, 2))
+    body = 1 / (300 * algebra.component_gains[0])
+    np.testing.assert_allclose(measured, body * np.array(shares), rtol=0.03)
+
+
+@pytest.mark.parametrize("depth", [1, 5, 100])
+def test_share_of_the_dual_numbers_by_depth(depth):
+    shares = initializers.component_variances(algebras.get("dual"), depth)
+    np.testing.assert_allclose(shares, [1, 1 / (5 * depth)], rtol=1e-4)
+    kernel = numpy(AlgebraVarianceScaling("dual", depth=depth, seed=1)((2, 300, 300)))
+    np.testing.assert_allclose(300 * np.mean(kernel**2, axis=(1, 2)), shares, rtol=0.03)
+
+
+@pytest.mark.parametrize("algebra", [a for a in ALGEBRAS if a != "dual"])
+def test_equal_gains_mean_equal_variances(algebra):
+    algebra = algebras.get(algebra)
+    gain = algebra.component_gains[0]
+    np.testing.assert_array_equal(initializers.component_variances(algebra), 1 / gain)
+    assert not initializers.nilpotent_components(algebra).any()
+    np.testing.assert_array_equal(initializers.mean_squares(algebra, 3), 1.0)
+
+
+# Two by two upper triangular matrices: the corner is nilpotent, the diagonal is the body.
+TRIANGULAR = Algebra(
+    "triangular",
+    ("a", "b", "c"),
+    [
+        [[1, 0, 0], [0, 1, 0], [0, 0, 0]],
+        [[0, 0, 0], [0, 0, 0], [0, 1, 0]],
+        [[0, 0, 0], [0, 0, 0], [0, 0, 1]],
+    ],
+)
+# The square root of -2: gains 5 and 2, and no nilpotent part.
+RESCALED = Algebra("rescaled", ("1", "u"), [[[1, 0], [0, 1]], [[0, 1], [-2, 0]]])
+# Products of strictly upper triangular matrices: three factors always give 0.
+HEISENBERG = Algebra(
+    "heisenberg",
+    ("x", "y", "z"),
+    [np.zeros((3, 3)), [[0, 0, 1], [0, 0, 0], [0, 0, 0]], np.zeros((3, 3))],
+)
+
+
+def test_laws_of_users_algebras():
+    assert initializers.nilpotent_components(TRIANGULAR).tolist() == [False, True, False]
+    law = initializers.mean_squares(TRIANGULAR)
+    np.testing.assert_allclose(law[:, [0, 2]], 1.0)
+    np.testing.assert_allclose(law[-1, 1], 1.2, rtol=1e-4)
+    law = initializers.mean_squares(RESCALED).mean(axis=1)
+    assert 0.8 < law.min() and law.max() < 1.25
+    # 5/3 and 2/3 of the variance in the first layer, by hand; in the limit 3/2 and 3/4.
+    np.testing.assert_allclose(law[[1, -1]], [7 / 6, 9 / 8], rtol=1e-6)
+    kernel = draw("lecun_normal", HEISENBERG, 100, 100)
+    y = product(kernel, samples(HEISENBERG, 100), HEISENBERG)
+    assert np.mean(y**2) == pytest.approx(1.0, rel=0.2)
 
 
 @pytest.mark.parametrize("window", [(), (3,), (3, 2)])
@@ -235,7 +308,7 @@ def test_config_round_trip(name, algebra):
 @newest_keras("a SeedGenerator does not survive its config")
 def test_arguments_survive_the_config():
     original = AlgebraVarianceScaling(
-        "complex", 3.0, "fan_out", "rayleigh", 2, input_axes=[0], output_axes=[1]
+        "complex", 3.0, "fan_out", "rayleigh", 2, input_axes=[0], output_axes=[1], depth=7
     )
     restored = AlgebraVarianceScaling.from_config(original.get_config())
     assert restored.get_config() == original.get_config()
@@ -285,7 +358,13 @@ BAD = {
         r"Unknown distribution. Expected one of: uniform, .*Received: distribution='cauchy'",
     ),
     "mode": (lambda: AlgebraVarianceScaling("complex", mode="fan"), r"`mode`"),
-    "scale": (lambda: AlgebraVarianceScaling("complex", scale=-1.0), r"`scale`"),
+    "depth": (lambda: AlgebraVarianceScaling(depth=0), r"positive integer.*Received: depth=0"),
+    "no product": (
+        lambda: initializers.for_kernel(
+            "he_normal", Algebra("null", ("a", "b"), np.zeros((2, 2, 2)))
+        )((2, 3, 3)),
+        "Every product of the algebra is 0.*Received: algebra='null'",
+    ),
     "seed": (lambda: Unitary("complex", seed="one"), r"`seed`"),
 }
 

@@ -2,15 +2,16 @@
 
 The variance of a product follows from the algebra's table: with independent components,
 
-    var(y_k) = n sum_ij C[i, j, k]^2 var(w_i) var(x_j) = n g_k var(w) var(x),
+    var(y_k) = n sum_ij C[i, j, k]^2 var(w_i) var(x_j) = n g_k var(w) var(x)
 
-`g = Algebra.component_gains` (complex 2, quaternion 4, n x n matrices n, cross 2). All components
-of a kernel get the same variance, the stock rule's divided by the mean gain: then the variance of
-an output, averaged over its components, is what the stock layer's would be; forward and backward,
-because the transposed product has the same mean gain. Only where the gains differ do single
-components deviate: the dual numbers' are 1 and 2, so their first component keeps 2/3 of the
-variance and the second gets 4/3. (No choice of unequal variances serves both: the first would need
-it all.)
+with `g = Algebra.component_gains` (complex 2, quaternion 4, n x n matrices n, cross 2) where all
+components of the weight have the same variance. Where the gains are equal, that variance is the
+stock rule's divided by the gain: then every component of an output has the variance that the stock
+layer's output would have; forward and backward, through any number of layers. Where they differ, in
+the dual numbers and Clifford algebras with r > 0, components of the weight that lie in the
+nilpotent part get a small share of it, since the activations' nilpotent part accumulates from layer
+to layer. `law` states the rule and derives it from the table; `matching_scale` gives the factor
+that an activation asks for; `docs/initialization.md` has both with what was measured.
 
 `for_kernel` is how the layers use any Keras initializer by this rule. All components come from one
 draw, so they differ, and a fixed seed repeats them.
@@ -23,6 +24,10 @@ import keras
 from .. import algebras
 from .base import INITIALIZERS
 from .base import AlgebraInitializer as AlgebraInitializer
+from .law import component_variances as component_variances
+from .law import mean_squares as mean_squares
+from .law import nilpotent_components as nilpotent_components
+from .matching import matching_scale as matching_scale
 from .unitary import Unitary as Unitary
 from .variance_scaling import AlgebraGlorotNormal as AlgebraGlorotNormal
 from .variance_scaling import AlgebraGlorotUniform as AlgebraGlorotUniform

@@ -11,6 +11,7 @@ from ..algebras import Algebra
 from ..ops.modulus import direction_axis
 from ..registry import Registry
 from .base import AlgebraInitializer, register
+from .law import DEPTH, component_shares, gain
 
 Tensor = Any
 
@@ -57,21 +58,24 @@ def _rayleigh(shape: tuple[int, ...], variance: float, dtype: str, seed: Any) ->
 class AlgebraVarianceScaling(AlgebraInitializer):
     """`keras.initializers.VarianceScaling` with the gain of an algebra.
 
-    Every component has variance `scale / (fan g)`, `g` the mean of `Algebra.component_gains` and
-    the fan that of the kernel without its component axis. Degenerate case: in the real algebra it
-    draws what Keras draws, bit for bit.
+    Every component has variance `scale / (fan g)`, `g` the algebra's gain (complex 2, quaternion 4,
+    n x n matrices n) and the fan that of the kernel without its component axis; nilpotent
+    components have a share of it (dual numbers: 1/100), see `docs/initialization.md`. Degenerate
+    case: in the real algebra it draws what Keras draws, bit for bit.
 
     Args:
         algebra: an `Algebra`, its name or its config; None takes the algebra of the layer.
         scale: positive factor of the variance.
         mode: `"fan_in"`, `"fan_out"` or `"fan_avg"`.
         distribution: of the components, `"truncated_normal"`, `"untruncated_normal"` or
-        `"uniform"`;
-            or of whole elements in uniformly distributed directions: `"rayleigh"`, with Rayleigh
-            moduli, or `"phase"`, all with the same modulus.
+            `"uniform"`; or of whole elements in uniformly distributed directions: `"rayleigh"`,
+            with Rayleigh moduli, or `"phase"`, all with the same modulus (nilpotent components are
+            then shortened).
         seed: see `AlgebraInitializer`.
         input_axes: axes that make the fan-in, of the shape without its component axis.
         output_axes: axes that make the fan-out.
+        depth: number of layers in which no nilpotent component of an activation may grow by more
+            than a fifth; of no effect in algebras without such components.
 
     Raises:
         ValueError: if an argument is none of these.
@@ -92,6 +96,7 @@ class AlgebraVarianceScaling(AlgebraInitializer):
         seed: Any = None,
         input_axes: Any = None,
         output_axes: Any = None,
+        depth: int = DEPTH,
     ):
         super().__init__(algebra, seed)
         # Keras checks scale and mode.
@@ -102,12 +107,22 @@ class AlgebraVarianceScaling(AlgebraInitializer):
         self._draw = DISTRIBUTIONS.get(distribution)
         self.input_axes = input_axes
         self.output_axes = output_axes
+        if not isinstance(depth, int) or depth < 1:
+            raise ValueError(
+                "Expected `depth` to be a positive integer, a number of layers. "
+                f"Received: depth={depth!r}"
+            )
+        self.depth = depth
 
     def draw(self, shape: tuple[int, ...], dtype: str, algebra: Algebra) -> Tensor:
         """Draw all components at once."""
-        fan = self._fan(shape[1:])
-        variance = self.scale / max(1.0, fan) / float(np.mean(algebra.component_gains))
-        return self._draw(shape, variance, dtype, self.seed)
+        variance = self.scale / max(1.0, self._fan(shape[1:])) / gain(algebra)
+        kernel = self._draw(shape, variance, dtype, self.seed)
+        shares = component_shares(algebra, self.depth)
+        if (shares == 1).all():
+            return kernel
+        factors = np.sqrt(shares).reshape(-1, *[1] * (len(shape) - 1))
+        return kernel * ops.convert_to_tensor(factors, dtype=dtype)
 
     def _fan(self, shape: tuple[int, ...]) -> float:
         if self.input_axes is not None and self.output_axes is not None:
@@ -127,6 +142,7 @@ class AlgebraVarianceScaling(AlgebraInitializer):
             "distribution": self.distribution,
             "input_axes": self.input_axes,
             "output_axes": self.output_axes,
+            "depth": self.depth,
         }
 
 
