@@ -25,6 +25,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -287,7 +288,9 @@ def _determinant(w: Tensor, matrix: MatrixForm) -> Tensor:
 def _project(w: Tensor, keep: Tensor, gain: Tensor | None, projection: Callable) -> Tensor:
     in_one_pass = _NATIVE.get(projection)
     if in_one_pass is not None and w.shape[0] > 1 and native.serves(w):
-        if tuple(keep.shape) == tuple(gain.shape) == (1, *w.shape[1:]):
+        dtypes = [keras.backend.standardize_dtype(t.dtype) for t in (keep, gain)]
+        shapes = [tuple(t.shape) for t in (keep, gain)]
+        if dtypes == ["bool", "float32"] and shapes == [(1, *w.shape[1:])] * 2:
             return in_one_pass(w, keep, gain)
     keep = ops.cast(keep, w.dtype)
     return projection(w, keep, None if gain is None else ops.cast(gain, w.dtype))

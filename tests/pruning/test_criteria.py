@@ -37,6 +37,7 @@ ORACLES = {
     "first": (lambda x: _norm(x[1:]), lambda x: [x[0], *[0.0] * (len(x) - 1)]),
     "rest": (lambda x: abs(x[0]), lambda x: [0.0, *x[1:]]),
     "random": (lambda x: 0.25, lambda x: [0.0] * len(x)),
+    "determinant": (lambda x: x[0] ** 2, lambda x: [0.0] * len(x)),  # d > 1: test_determinant.py
 }
 ORACLES["sign"] = ORACLES["phase"]
 ORACLES["real"], ORACLES["imaginary"] = ORACLES["first"], ORACLES["rest"]
@@ -44,7 +45,7 @@ ORACLES["real"], ORACLES["imaginary"] = ORACLES["first"], ORACLES["rest"]
 CASES = [
     (name, d)
     for name in CRITERIA
-    for d in (1, 2, 3, 4)
+    for d in ((1,) if name == "determinant" else (1, 2, 3, 4))
     if CRITERIA.get(name).dimension in (None, d)
 ]
 
