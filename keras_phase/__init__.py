@@ -14,6 +14,7 @@ from . import losses as losses
 from . import metrics as metrics
 from . import migrate as migrate
 from . import models as models
+from . import multiplications as multiplications
 from . import ops as ops
 from . import parametrizations as parametrizations
 from . import plots as plots
@@ -182,6 +183,7 @@ __all__ = [
     "metrics",
     "migrate",
     "models",
+    "multiplications",
     "ops",
     "parametrizations",
     "plots",

@@ -1,7 +1,7 @@
 """Stock layers that cut algebra elements apart, and where a model uses one.
 
 The components of an element lie far apart in the last axis (all first components, then all second
-ones, ...), which a stock `Flatten` or `Dropout` does not know.
+ones, ...), which a stock `Flatten`, `Dropout` or `Dense` does not know.
 """
 
 from collections.abc import Callable
@@ -17,9 +17,9 @@ def unsafe_layers(model: keras.Model) -> list[str]:
     """A warning for each stock layer that cuts elements apart between two algebra layers.
 
     Components of an element lie far apart in the last axis, so a stock `Flatten`, say, or a
-    `Dropout` treats them as unrelated numbers. Add, average pooling, padding, cropping and
-    upsampling are safe. Layers of sequential and functional models are checked, where their
-    connections are known.
+    `Dropout` treats them as unrelated numbers, and so does a kernel. Add, average pooling, padding,
+    cropping and upsampling are safe. Layers of sequential and functional models are checked, where
+    their connections are known.
     """
     found = []
     for part in _models(model):
@@ -75,37 +75,100 @@ _UNSAFE: list[tuple[type, Callable[[keras.layers.Layer], bool], str]] = [
     ),
 ]
 _UNSAFE += [
+    (
+        cls,
+        lambda x: x.rate > 0,
+        f"drops single components: use keras_phase.Algebra{cls.__name__}",
+    )
+    for cls in (
+        keras.layers.SpatialDropout1D,
+        keras.layers.SpatialDropout2D,
+        keras.layers.SpatialDropout3D,
+    )
+]
+_UNSAFE += [
     (cls, lambda x: x.rate > 0, "drops single components: use keras_phase.AlgebraDropout")
     for cls in (keras.layers.Dropout, keras.layers.AlphaDropout, keras.layers.GaussianDropout)
+]
+_MAXIMUM = "takes the largest of each component, from different elements: use"
+_UNSAFE += [
+    (cls, lambda x: True, f"{_MAXIMUM} average pooling, or keras_phase.Modulus{cls.__name__}")
+    for cls in (
+        keras.layers.MaxPooling1D,
+        keras.layers.MaxPooling2D,
+        keras.layers.MaxPooling3D,
+    )
 ]
 _UNSAFE += [
     (
         cls,
         lambda x: True,
-        "takes the largest of each component, from different elements: use "
-        "average pooling, or pool the modulus (keras_phase.Modulus)",
+        f"{_MAXIMUM} average pooling, or pool the modulus (keras_phase.Modulus)",
     )
     for cls in (
-        keras.layers.MaxPooling1D,
-        keras.layers.MaxPooling2D,
-        keras.layers.MaxPooling3D,
         keras.layers.GlobalMaxPooling1D,
         keras.layers.GlobalMaxPooling2D,
         keras.layers.GlobalMaxPooling3D,
     )
 ]
+_SCALES_APART = "scales the components of an element apart, which changes its phase: use"
 _UNSAFE += [
     (
-        cls,
-        lambda x: True,
-        "scales the components of an element apart, which changes its phase: "
-        "normalise the modulus (keras_phase.Modulus)",
-    )
-    for cls in (
         keras.layers.BatchNormalization,
+        lambda x: True,
+        f"{_SCALES_APART} keras_phase.AlgebraBatchNormalization, with the mode 'scalar' or "
+        "'whitening', or with 'component' if that is what you want",
+    ),
+    (
         keras.layers.LayerNormalization,
+        lambda x: True,
+        f"{_SCALES_APART} keras_phase.AlgebraLayerNormalization",
+    ),
+    (
         keras.layers.GroupNormalization,
+        lambda x: True,
+        f"{_SCALES_APART} keras_phase.AlgebraGroupNormalization",
+    ),
+    (
         keras.layers.UnitNormalization,
+        # Over the last axis it divides all components of a place by one number.
+        lambda x: not {-1, len(tree.flatten(x.output)[0].shape) - 1} & {*tree.flatten(x.axis)},
+        f"{_SCALES_APART} keras_phase.AlgebraRMSNormalization, or axis=-1",
+    ),
+]
+if hasattr(keras.layers, "RMSNormalization"):  # an older Keras has none
+    _UNSAFE.append(
+        (
+            keras.layers.RMSNormalization,
+            lambda x: True,
+            f"{_SCALES_APART} keras_phase.AlgebraRMSNormalization",
+        )
+    )
+# Layers with a real kernel.
+_UNSAFE += [
+    (
+        getattr(keras.layers, name),
+        lambda x: True,
+        "takes the components of an element for unrelated numbers: use "
+        f"keras_phase.Algebra{name}, or show that this is meant by FromAlgebra('concat') before it "
+        "and ToAlgebra('reshape') behind it",
+    )
+    for name in (
+        "Conv1D",
+        "Conv1DTranspose",
+        "Conv2D",
+        "Conv2DTranspose",
+        "Conv3D",
+        "Conv3DTranspose",
+        "Dense",
+        "DepthwiseConv1D",
+        "DepthwiseConv2D",
+        "GRU",
+        "LSTM",
+        "MultiHeadAttention",
+        "SeparableConv1D",
+        "SeparableConv2D",
+        "SimpleRNN",
     )
 ]
 

@@ -13,18 +13,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from . import parametrizations
-from .algebras import Algebra
-from .ops.dispatch import METHODS
-from .parametrizations import Parametrization
+from . import multiplications, parametrizations
+from .multiplications import METHODS
 from .stock_layers import inside, unsafe_layers
-
-# Real multiplications of one product of two elements, by method; in the order of the columns.
-_MULTIPLICATIONS: dict[str, Callable[[Algebra], int]] = {
-    "expanded": lambda a: a.dimension**2,
-    "factored": lambda a: a.rank,
-    "matrix": lambda a: a.matrix.n**3 * (a.matrix.entry.rank or a.matrix.entry.dimension**2),
-}
 
 
 @dataclass
@@ -74,7 +65,8 @@ def summary(model: keras.Model, print_fn: Callable[[str], None] | None = None) -
     """
     print_fn = print if print_fn is None else print_fn
     table = rows(model)
-    methods = [m for m in _MULTIPLICATIONS if any(m in row.multiplications for row in table)]
+    end = _total(table)
+    methods = list(end.multiplications)
     head = ["Layer", "Class", "Algebra", "Output shape", "Parameters", "Elements"]
     lines = [[*head, *(f"Mult. {m}" for m in methods), "Zero"]]
     for row in table:
@@ -83,13 +75,8 @@ def summary(model: keras.Model, print_fn: Callable[[str], None] | None = None) -
         start = [row.name, row.class_name, row.algebra or "-", shape]
         zero = f"{row.zero:.1%}" if row.zero else "-"
         lines.append([*start, _number(row.parameters), _number(row.elements), *counts, zero])
-    total = [_number(sum(row.parameters for row in table)), _number(sum(r.elements for r in table))]
-    # A layer that a method cannot serve runs the expanded one.
-    counts = [
-        _number(sum(r.multiplications.get(m, r.multiplications.get("expanded", 0)) for r in table))
-        for m in methods
-    ]
-    lines.append(["Total", "", "", "", *total, *counts, ""])
+    counts = [_number(end.multiplications[m]) for m in methods]
+    lines.append(["Total", "", "", "", _number(end.parameters), _number(end.elements), *counts, ""])
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for i, line in enumerate(lines):
         if i in (1, len(lines) - 1):
@@ -117,6 +104,38 @@ def rows(model: keras.Model) -> list[LayerRow]:
     return [_row(name, layer) for name, layer in _leaves(model)]
 
 
+def total(model: keras.Model) -> LayerRow:
+    """The last line of the summary: parameters, elements, multiplications of all layers together.
+
+    A layer that a method cannot serve counts with the expanded one.
+
+    Raises:
+        ValueError: if the model is not built.
+
+    Example:
+
+    >>> import keras_phase
+    >>> model = keras.Sequential([keras.Input((4,)), keras_phase.AlgebraDense(3)])
+    >>> total(model).parameters, total(model).multiplications
+    (18, {'expanded': 24, 'factored': 18})
+    """
+    return _total(rows(model))
+
+
+def _total(table: list[LayerRow]) -> LayerRow:
+    elements = sum(row.elements for row in table)
+    methods = [m for m in METHODS if any(m in row.multiplications for row in table)]
+    counts = [row.multiplications for row in table if row.multiplications]
+    return LayerRow(
+        name="Total",
+        class_name="",
+        parameters=sum(row.parameters for row in table),
+        elements=elements,
+        multiplications={m: sum(c.get(m, c["expanded"]) for c in counts) for m in methods},
+        zero=sum(row.zero * row.elements for row in table) / elements if elements else 0.0,
+    )
+
+
 def _leaves(model: keras.Model, prefix: str = "") -> list[tuple[str, keras.layers.Layer]]:
     result = []
     for layer in model.layers:
@@ -140,7 +159,7 @@ def _row(name: str, layer: keras.layers.Layer) -> LayerRow:
         output_shape=shape,
         parameters=layer.count_params() if layer.built else 0,
         elements=elements,
-        multiplications=_multiplications(layer, kernels, shape),
+        multiplications=multiplications.of(layer),
         zero=zeros / elements if elements else 0.0,
     )
 
@@ -155,34 +174,6 @@ def _output_shape(layer: keras.layers.Layer) -> tuple | None:
         return None if shape is None else tuple(layer.compute_output_shape(tuple(shape)))
     except (NotImplementedError, TypeError, ValueError):
         return None
-
-
-# Stock layers that use each kernel entry once at every output position.
-_POINTWISE = (
-    keras.layers.Dense,
-    keras.layers.Conv1D,
-    keras.layers.Conv2D,
-    keras.layers.Conv3D,
-    keras.layers.DepthwiseConv1D,
-    keras.layers.DepthwiseConv2D,
-)
-
-
-def _multiplications(
-    layer: keras.layers.Layer, kernels: list[Parametrization], shape: tuple | None
-) -> dict[str, int]:
-    ours = isinstance(getattr(layer, "algebra", None), Algebra)
-    if not kernels or shape is None or not (ours or isinstance(layer, _POINTWISE)):
-        return {}
-    channels_first = getattr(layer, "data_format", None) == "channels_first"
-    positions = math.prod(n or 1 for n in (shape[2:] if channels_first else shape[1:-1]))
-    products = positions * sum(math.prod(p.shape) for p in kernels)
-    algebra = kernels[0].algebra
-    return {
-        method: products * count(algebra)
-        for method, count in _MULTIPLICATIONS.items()
-        if METHODS.get(method).unavailable(algebra) is None
-    }
 
 
 def _number(n: int) -> str:

@@ -3,11 +3,16 @@
 import keras
 import numpy as np
 import pytest
+from keras import ops
 
 import keras_phase
 from keras_phase import parametrizations
+from keras_phase.layers.batch_normalization import AlgebraBatchNormalization
+from keras_phase.layers.pooling import ModulusMaxPooling2D
+from keras_phase.layers.spatial_dropout import AlgebraSpatialDropout2D
 from keras_phase.stock_layers import unsafe_layers
-from keras_phase.summary import rows, summary
+from keras_phase.summary import rows, summary, total
+from tests.helpers.versions import newest_keras
 
 # Quaternions: 16 real multiplications an element, 8 by the factorization. Dense "one" has 6 * 4
 # elements and a bias of 16; "two" 4 * 2 elements, two amplitudes and a bias of 8.
@@ -51,27 +56,27 @@ def test_table():
     assert "\n".join(printed(model)) + "\n" == TABLE
 
 
-@pytest.mark.parametrize(
-    ("layer", "shape", "expected"),
-    [
-        (keras_phase.AlgebraDense(5), (8,), {"expanded": 80, "factored": 60}),
-        (keras_phase.AlgebraDense(5), (3, 8), {"expanded": 240, "factored": 180}),
-        (
-            keras_phase.AlgebraDense(5, algebra="m2c"),  # 2^3 products of complex numbers, 3 each
-            (16,),
-            {"expanded": 640, "factored": 210, "matrix": 240},
-        ),
-        (keras_phase.AlgebraDense(5, algebra="octonion"), (8,), {"expanded": 320}),
-        (keras.layers.Dense(5), (3, 8), {"expanded": 120, "factored": 120}),
-        (keras.layers.Conv2D(5, 3, padding="same"), (4, 4, 2), {"expanded": 1440}),
-        (keras.layers.BatchNormalization(), (8,), {}),
-        (keras.layers.Embedding(9, 4), (3,), {}),
-    ],
-)
-def test_multiplications(layer, shape, expected):
-    (row,) = rows(keras.Sequential([keras.Input(shape), layer]))
-    assert {m: row.multiplications.get(m) for m in expected} == expected
-    assert bool(row.multiplications) == bool(expected)
+def test_total():
+    """A layer that a method cannot serve counts by the expanded one."""
+    model = keras.Sequential(
+        [
+            keras.Input((16,)),
+            keras_phase.AlgebraDense(4, algebra="m2c"),
+            keras_phase.AlgebraDense(3, algebra="octonion"),
+            keras.layers.Dense(2),
+        ]
+    )
+    row = total(model)
+    assert row.multiplications == {
+        "expanded": 64 * 8 + 64 * 12 + 48,
+        "factored": 21 * 8 + 64 * 12 + 48,
+        "matrix": 24 * 8 + 64 * 12 + 48,
+    }
+    assert (row.parameters, row.elements) == (model.count_params(), 8 + 12 + 48)
+    kernel = ops.convert_to_numpy(model.layers[-1].kernel)
+    kernel[:17] = 0
+    model.layers[-1].kernel.assign(kernel)
+    assert total(model).zero == 34 / 68
 
 
 def test_models_inside_models_and_shared_layers_count_once():
@@ -126,11 +131,24 @@ def between(*layers, shape=(4, 4, 2)):
         (keras.layers.Permute, ((1, 3, 2),), "keep the last axis in its place"),
         (keras.layers.Dropout, (0.2,), "use keras_phase.AlgebraDropout"),
         (keras.layers.GaussianDropout, (0.2,), "use keras_phase.AlgebraDropout"),
-        (keras.layers.SpatialDropout2D, (0.2,), "use keras_phase.AlgebraDropout"),
-        (keras.layers.MaxPooling2D, (2,), "pool the modulus"),
+        (keras.layers.SpatialDropout2D, (0.2,), "use keras_phase.AlgebraSpatialDropout2D"),
+        (keras.layers.MaxPooling2D, (2,), "keras_phase.ModulusMaxPooling2D"),
         (keras.layers.GlobalMaxPooling2D, (), "pool the modulus"),
-        (keras.layers.BatchNormalization, (), "normalise the modulus"),
-        (keras.layers.LayerNormalization, (), "normalise the modulus"),
+        (keras.layers.BatchNormalization, (), "use keras_phase.AlgebraBatchNormalization"),
+        (keras.layers.LayerNormalization, (), "use keras_phase.AlgebraLayerNormalization"),
+        (keras.layers.GroupNormalization, (2,), "use keras_phase.AlgebraGroupNormalization"),
+        (keras.layers.UnitNormalization, (1,), "keras_phase.AlgebraRMSNormalization, or axis=-1"),
+        pytest.param(
+            getattr(keras.layers, "RMSNormalization", None),
+            (),
+            "use keras_phase.AlgebraRMSNormalization",
+            marks=newest_keras("no RMSNormalization"),
+        ),
+        (keras.layers.Dense, (4,), "use keras_phase.AlgebraDense"),
+        (keras.layers.Conv2D, (4, 3), "use keras_phase.AlgebraConv2D"),
+        (keras.layers.Conv2DTranspose, (4, 3), "use keras_phase.AlgebraConv2DTranspose"),
+        (keras.layers.DepthwiseConv2D, (3,), "use keras_phase.AlgebraDepthwiseConv2D"),
+        (keras.layers.SeparableConv2D, (4, 3), "use keras_phase.AlgebraSeparableConv2D"),
     ],
 )
 def test_unsafe_layers_are_named(cls, arguments, hint):
@@ -150,12 +168,41 @@ def test_unsafe_layers_are_named(cls, arguments, hint):
         (keras.layers.GlobalAveragePooling2D, ()),
         (keras.layers.UpSampling2D, ()),
         (keras.layers.Permute, ((2, 1, 3),)),
+        (keras.layers.UnitNormalization, ()),
+        (keras.layers.SpatialDropout2D, (0.0,)),
         (keras_phase.AlgebraFlatten, ()),
         (keras_phase.AlgebraDropout, (0.5,)),
+        (AlgebraSpatialDropout2D, (0.5,)),
+        (AlgebraBatchNormalization, ()),
+        (ModulusMaxPooling2D, ()),
     ],
 )
 def test_safe_layers_are_not(cls, arguments):
     assert unsafe_layers(between(cls(*arguments, name="here"))) == []
+
+
+@pytest.mark.parametrize("name", ["LSTM", "GRU", "SimpleRNN"])
+def test_unsafe_layers_over_time_are_named(name):
+    layer = getattr(keras.layers, name)(4, name="here")
+    (warning,) = unsafe_layers(between(layer, shape=(5, 2)))
+    assert f"use keras_phase.Algebra{name}" in warning
+
+
+def test_unsafe_attention_is_named():
+    inputs = keras.Input((5, 2))
+    x = keras_phase.ToAlgebra()(inputs)
+    y = keras.layers.MultiHeadAttention(2, 3, name="here")(x, x)
+    (warning,) = unsafe_layers(keras.Model(inputs, keras_phase.AlgebraDense(3)(y)))
+    assert "use keras_phase.AlgebraMultiHeadAttention" in warning
+
+
+def test_a_real_layer_between_two_doors_is_meant():
+    layers = (
+        keras_phase.FromAlgebra("concat"),
+        keras.layers.Dense(6),
+        keras_phase.ToAlgebra("reshape"),
+    )
+    assert unsafe_layers(between(*layers)) == []
 
 
 def test_branches():

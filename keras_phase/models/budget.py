@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
-import numpy as np
 
 from .blocks import require_positive
 
@@ -20,19 +19,20 @@ def width_for(
 
     The number of parameters of a network is a polynomial of degree 2 in its width, so three narrow
     models tell it for all widths; the model of the width that comes out is built once, to make
-    sure. Where the polynomial is wrong, its prediction is improved with every model built, and the
-    result is near the best, if the number grows with the width.
+    sure. Where it has another number, the width is searched by halving, which wants no more than
+    that the number grows with the width. Widths are whole: in an algebra of many dimensions one
+    more element is many real numbers, and the nearest model may be some percent away.
 
     Args:
         builder: a function with an argument `width`, such as `keras_phase.models.resnet`.
-        parameters: the budget, in real numbers, whether they are trained or not.
+        parameters: the budget, in real numbers, trained or not (as `count_params` counts).
         *args: of the builder.
         multiple: the result is a multiple of that: `num_heads` for `transformer`, twice as much
             where its heads turn in pairs of elements.
         **arguments: of the builder, without `width`.
 
     Raises:
-        ValueError: if the budget or `multiple` is not positive.
+        ValueError: if the budget or `multiple` is not positive, or the number does not grow.
 
     Example:
 
@@ -53,21 +53,28 @@ def width_for(
             known[steps] = builder(*args, width=steps * multiple, **arguments).count_params()
         return known[steps]
 
-    for steps in (1, 2, 3):
-        count(steps)
-    while True:
-        guess, predicted = _nearest(known, parameters)
-        if guess in known or count(guess) == predicted:
+    first, second, third = (count(steps) for steps in (1, 2, 3))
+    if third <= first:
+        raise ValueError(
+            "Expected a builder whose number of parameters grows with its argument `width`. "
+            f"Received: {third} parameters at the width {3 * multiple}, {first} at {multiple}"
+        )
+    bend = (third - 2 * second + first) / 2
+    if bend >= 0:
+        slope = second - first - 3 * bend
+        guess = _nearest(lambda n: first + slope * (n - 1) + bend * (n**2 - 1), parameters)
+        if count(guess) == first + slope * (guess - 1) + bend * (guess**2 - 1):
             return guess * multiple
+    return _nearest(count, parameters) * multiple
 
 
-def _nearest(known: dict[int, int], parameters: int) -> tuple[int, int]:
-    """Best number of steps, and its parameters, by the parabola through three known points."""
-    points = sorted(known, key=lambda steps: abs(known[steps] - parameters))[:3]
-    parabola = np.polynomial.Polynomial.fit(points, [known[s] for s in points], 2).convert()
-    roots = (parabola - parameters).roots()
-    real = [r.real for r in np.atleast_1d(roots) if abs(r.imag) < 1e-6 * max(1, abs(r))]
-    start = int(max(real, default=1))
-    candidates = [max(start + i, 1) for i in (0, 1)]
-    best = min(candidates, key=lambda steps: abs(float(parabola(steps)) - parameters))
-    return best, round(float(parabola(best)))
+def _nearest(count: Callable[[int], float], budget: int) -> int:
+    """The positive integer at which an increasing function is nearest to a budget."""
+    high = 1
+    while count(high) < budget:
+        high *= 2
+    low = max(high // 2, 1)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if count(middle) < budget else (low, middle)
+    return min((low, high), key=lambda steps: abs(count(steps) - budget))

@@ -77,7 +77,7 @@ def mobilenet(
 
     >>> model = mobilenet((28, 28, 1), 10, algebra="quaternion", width=4, blocks=[(2, 2), (4, 2)])
     >>> model.output_shape, model.count_params()
-    ((None, 10), 2650)
+    ((None, 10), 2506)
     """
     require_positive(classes=classes, width=width, strides=strides)
     for block in blocks:

@@ -67,7 +67,7 @@ def resnet(
 
     >>> model = resnet((28, 28, 1), 10, algebra="m2r", width=4, depth=8)
     >>> model.output_shape, model.count_params()
-    ((None, 10), 19662)
+    ((None, 10), 21210)
     """
     require_positive(classes=classes, width=width, depth=depth)
     blocks, rest = divmod(depth - 2, 6)

@@ -84,7 +84,7 @@ def transformer(
 
     >>> model = transformer(256, 32, algebra="quaternion", width=8, num_layers=1, num_heads=2)
     >>> model.output_shape, model.count_params()
-    ((None, 32, 256), 19840)
+    ((None, 32, 256), 19896)
     """
     require_positive(
         vocabulary_size=vocabulary_size,

@@ -3,7 +3,7 @@
 `PruningCallback` prunes under `fit`, `Pruner` in a custom loop, `prune` at once; `PhaseProbe` shows
 what pruning would cost. Four choices are independent of each other: the schedule (when and how
 much), the criterion (what goes first, and what it becomes), the granularity (elements, components,
-blocks, nodes) and the scope (within each weight, or over all).
+blocks, nodes, patterns such as 2:4) and the scope (within each weight, or over all).
 """
 
 from . import criteria as criteria

@@ -32,7 +32,8 @@ class PruningCallback(keras.callbacks.Callback):
     Args:
         schedule: one of `keras_phase.pruning`, or one of TF-MOT.
         criterion: name or `Criterion`; None for the schedule's own, else "magnitude".
-        granularity: "element", "component", "node", "block" or a `Granularity`.
+        granularity: "element", "component", "node", "block", a pattern such as "2:4", or a
+            `Granularity`.
         scope: "layer", the fraction of each weight, or "global", of all together.
         scale: for "phase" and "sign", the mean modulus over a "layer" or each output "unit".
         layers: names, paths, layers or predicates; None for all kernels of rank 2 or more.

@@ -5,6 +5,7 @@ units, selects units, and spreads the choice over the elements. All of it is Num
 masks change once in many steps.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -160,6 +161,45 @@ class Block(Granularity):
         return x
 
 
+class Pattern(Granularity):
+    """Of every `n` consecutive inputs of an output, `m` elements at most: the pattern "m:n".
+
+    A fraction below `m / n` prunes as many of each `n` as of a layer of that size; one above it is
+    an error. At the end of the inputs, fewer than `n` are treated alike. All weights have the
+    pattern, so the scope makes no difference.
+
+    Args:
+        m: elements that are pruned at most.
+        n: elements in a row.
+    """
+
+    def __init__(self, m: int, n: int):
+        if not 0 < m < n:
+            raise ValueError(
+                "A pattern 'm:n' prunes m of n consecutive elements, with m from 1 to n - 1: "
+                f"'2:4'. Received: granularity='{m}:{n}'"
+            )
+        self.m, self.n = m, n
+
+    def select(self, scores: Sequence[np.ndarray], fraction: float) -> list[np.ndarray]:
+        """Which elements are kept, in every run of `n` by itself."""
+        if fraction > self.m / self.n + 1e-6:
+            raise ValueError(
+                f"The pattern '{self.m}:{self.n}' prunes {self.m} of {self.n} elements. Expected a "
+                f"fraction of at most {self.m / self.n:.6g}; let the schedule end there, or prune "
+                f"without a pattern. Received: fraction={fraction}"
+            )
+        return [self._keep(s, fraction) for s in scores]
+
+    def _keep(self, scores: np.ndarray, fraction: float) -> np.ndarray:
+        runs = np.split(scores, range(self.n, scores.shape[-2], self.n), axis=-2)
+        kept = []
+        for run in runs:
+            ranks = run.argsort(axis=-2, kind="stable").argsort(axis=-2)
+            kept.append(ranks >= min(num_pruned(run.shape[-2], fraction), self.m))
+        return np.concatenate(kept, axis=-2)
+
+
 GRANULARITIES = Registry("granularity")
 GRANULARITIES.add("element", Granularity)
 GRANULARITIES.add("component", Component)
@@ -171,14 +211,23 @@ def get(identifier: str | Granularity, **options: Any) -> Granularity:
     """A granularity by name; an object is returned as it is.
 
     Args:
-        identifier: "element", "component", "node", "block", or a `Granularity`.
+        identifier: "element", "component", "node", "block", "m:n" with two numbers ("2:4"), or a
+            `Granularity`.
         **options: what its constructor takes, `block_shape` for "block". None counts as absent.
 
     Raises:
         ValueError: if the name is unknown, or an option is missing or makes no sense.
     """
     options = {name: value for name, value in options.items() if value is not None}
+    pattern = re.fullmatch(r"(\d+):(\d+)", identifier) if isinstance(identifier, str) else None
+    if pattern:
+        identifier = Pattern(*map(int, pattern.groups()))
     ready = isinstance(identifier, Granularity)
+    if not ready and identifier not in GRANULARITIES:
+        raise ValueError(
+            f"Unknown granularity. Expected one of: {', '.join(GRANULARITIES)}, or a pattern such "
+            f"as '2:4'. Received: granularity={identifier!r}"
+        )
     cls = type(identifier) if ready else GRANULARITIES.get(identifier)
     expected = () if ready else cls.options
     if tuple(options) != expected:

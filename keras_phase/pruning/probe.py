@@ -4,6 +4,7 @@ This is the experiment of the phase paper: prune a trained network to its phases
 and so on, without training it further, and look at the accuracy. The live model is not touched.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -330,6 +331,7 @@ def _checked(model: keras.Model, variants: Sequence[str | Variant]) -> list[Vari
 
 
 def _prune_bias(bias: keras.Variable, mask: Mask) -> None:
-    keep = np.tile(mask.keep.ravel(), bias.shape[-1] // mask.keep.size)
     value = ops.convert_to_tensor(bias)
+    size = math.prod(value.shape)
+    keep = np.tile(mask.keep.ravel(), size // mask.keep.size).reshape(value.shape)
     bias.assign(ops.where(keep, value, ops.zeros_like(value)))

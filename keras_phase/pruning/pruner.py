@@ -33,7 +33,7 @@ class Pruner:
             you call `update` yourself.
         criterion: name or `Criterion`; None for the schedule's own, else "magnitude".
         granularity: what is pruned as a whole: "element", "component" (a real number), "node" (an
-            output unit) or "block".
+            output unit), "block", or a pattern such as "2:4" (2 of 4 consecutive inputs).
         scope: "layer", the fraction of each weight, or "global", of all together, by the plain
             scores: layers with small weights lose more.
         scale: for "phase" and "sign", the mean modulus over a "layer", or over each output "unit".
@@ -75,7 +75,7 @@ class Pruner:
         with backend.scope(model):
             self.state = PruningState([rule.shapes(target) for target in targets])
         for target, keep, gain in self._masks():
-            target.parametrization.constrain(rule.projection(keep, gain))
+            target.constrain(rule.projection(keep, gain))
         attach(model, self.state)
         backend.retrace(model)
 

@@ -81,7 +81,11 @@ class Rule:
     def check(self, targets: Sequence[Target]) -> None:
         """Refuse weights that the criterion is not made for."""
         for target in targets:
-            self.criterion.check(self.granularity.dimension(target.shape[0]), target.path)
+            self.criterion.check(
+                self.granularity.dimension(target.shape[0]),
+                target.path,
+                target.parametrization.algebra,
+            )
 
     def decide(self, targets: Sequence[Target], fraction: float, update: int = 0) -> list[Mask]:
         """Choose what is pruned, from the weights as they are now.
@@ -113,14 +117,14 @@ class Rule:
 
     def apply(self, target: Target, mask: Mask) -> None:
         """Put the pruned weights on their pruned value; kept ones do not change at all."""
-        unit, p = self.granularity, target.parametrization
+        unit = self.granularity
         keep, gain = (None if m is None else ops.convert_to_tensor(m) for m in mask)
-        w = p.kernel()
+        w = target.kernel()
         # Multiplying by the mask would leave negative zeros.
         value = ops.zeros_like(w)
         if not self.criterion.removes:
             value = unit.unview(self.criterion.project(unit.view(w), keep, gain))
-        p.prune(unit.unview(keep), value)
+        target.prune(unit.unview(keep), value)
 
     def projection(self, keep: Tensor, gain: Tensor | None) -> Callable[[Tensor], Tensor]:
         """The map behind every optimizer step; it reads the variables `keep` and `gain`."""
@@ -134,7 +138,7 @@ class Rule:
         return self.granularity.mask_shape(tuple(viewed)), gain
 
     def _read(self, target: Target) -> np.ndarray:
-        w = ops.convert_to_numpy(self.granularity.view(target.parametrization.kernel()))
+        w = ops.convert_to_numpy(self.granularity.view(target.kernel()))
         w = w.astype(np.promote_types(w.dtype, "float32"))
         if not np.isfinite(w).all():
             raise ValueError(

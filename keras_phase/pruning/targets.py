@@ -9,8 +9,10 @@ import keras
 
 from .. import parametrizations
 from ..parametrizations import Parametrization
+from .layouts import Layout, layout_of
 from .state import PruningState
 
+Tensor = Any
 # Names, layers, or a function that says yes or no to a layer.
 Selection = str | keras.layers.Layer | Callable[[keras.layers.Layer], bool]
 
@@ -32,9 +34,27 @@ class Target:
     path: str
 
     @property
+    def layout(self) -> Layout:
+        """How the kernel reads as `(*window, in, out)`."""
+        return layout_of(self.layer, self.parametrization)
+
+    @property
     def shape(self) -> tuple[int, ...]:
-        """`(d, *window, in, out)`."""
-        return (self.parametrization.algebra.dimension, *self.parametrization.shape)
+        """`(d, *window, in, out)`, the shape of `kernel()`."""
+        return (self.parametrization.algebra.dimension, *self.layout.shape)
+
+    def kernel(self) -> Tensor:
+        """The effective kernel as pruning sees it, `(d, *window, in, out)`."""
+        return self.layout.show(self.parametrization.kernel())
+
+    def prune(self, mask: Tensor, value: Tensor) -> None:
+        """Replace it by `value` where `mask`, which broadcasts to it, is False."""
+        self.parametrization.prune(self.layout.hide(mask), self.layout.hide(value))
+
+    def constrain(self, projection: Callable[[Tensor], Tensor]) -> None:
+        """Impose `projection`, of `kernel()`, after every optimizer step."""
+        layout = self.layout
+        self.parametrization.constrain(lambda w: layout.hide(projection(layout.show(w))))
 
     @property
     def size(self) -> int:
