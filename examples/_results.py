@@ -67,7 +67,8 @@ def percent(values: float | Sequence[float]) -> str:
 def _arguments() -> list[str]:
     """The flags that were given, without the folders of this machine."""
     given = [flag for flag in flags.FLAGS.get_key_flags_for_module(sys.argv[0]) if flag.present]
-    return [flag.serialize() for flag in given if not flag.name.endswith("_dir")]
+    folders = ("results", "out")
+    return [f.serialize() for f in given if not f.name.endswith("_dir") and f.name not in folders]
 
 
 def _cpu() -> str:
