@@ -6,7 +6,7 @@
 //   product 1, input gradient:   a (..., d n), b (d, k, n) [gate as a]   -> (..., d k)
 //   product 2, kernel gradient:  a (..., d k), b (..., d n) [gate as b]  -> (d, k, n) [sums (d n)]
 // The gate is the output of a product 0 with relu; sums are the gradient of its bias.
-// KerasPhaseRescale(w, keep, gain): w (d, ...), keep and gain (1, ...)  -> (d, ...)
+// KerasPhaseRescale(w, keep, gain...): w (d, ...), keep and [gain] (1, ...)  -> (d, ...)
 
 #include "tf_ops.h"
 
@@ -223,26 +223,43 @@ void ComputeBilinear(void* state, TF_OpKernelContext* context) {
 }
 
 template <typename T>
-void ComputeRescale(void*, TF_OpKernelContext* context) {
+void ComputeRescale(void* state, TF_OpKernelContext* context) {
+  const int64_t num_gain = *static_cast<int64_t*>(state);
   Call call(context);
   const TF_Tensor* inputs[3];
-  for (int i = 0; i < 3; ++i) {
+  for (int i = 0; i < 2 + num_gain; ++i) {
     inputs[i] = call.Input(i);
     if (inputs[i] == nullptr) return;
   }
-  const std::vector<int64_t> w = Shape(inputs[0]), keep = Shape(inputs[1]), gain = Shape(inputs[2]);
+  const std::vector<int64_t> w = Shape(inputs[0]), keep = Shape(inputs[1]);
   std::vector<int64_t> one = w;
   if (!one.empty()) one[0] = 1;
-  if (w.empty() || keep != one || gain != one) {
-    return call.Fail("Expected w (d, ...) with keep and gain (1, ...). Received: w.shape=" + Text(w) +
-                     ", keep.shape=" + Text(keep) + ", gain.shape=" + Text(gain));
+  if (w.empty() || keep != one || (num_gain && Shape(inputs[2]) != one)) {
+    return call.Fail("Expected w (d, ...) with keep and gain (1, ...). Received: w.shape=" +
+                     Text(w) + ", keep.shape=" + Text(keep) +
+                     (num_gain ? ", gain.shape=" + Text(Shape(inputs[2])) : ""));
   }
   T* out = call.Output<T>(w);
   if (out == nullptr) return;
-  RunRescale(Rescale<T>{Count(one, one.size()), w[0], static_cast<const T*>(tf->TensorData(inputs[0])),
-                        static_cast<const unsigned char*>(tf->TensorData(inputs[1])),
-                        static_cast<const float*>(tf->TensorData(inputs[2])), out});
+  RunRescale(Rescale<T>{
+      Count(one, one.size()), w[0], static_cast<const T*>(tf->TensorData(inputs[0])),
+      static_cast<const unsigned char*>(tf->TensorData(inputs[1])),
+      num_gain ? static_cast<const float*>(tf->TensorData(inputs[2])) : nullptr, out});
 }
+
+void* CreateRescale(TF_OpKernelConstruction* construction) {
+  TF_Status* s = tf->NewStatus();
+  int64_t* num_gain = new int64_t(0);
+  tf->OpKernelConstruction_GetAttrInt64(construction, "num_gain", num_gain, s);
+  if (tf->GetCode(s) == kOk && (*num_gain < 0 || *num_gain > 1)) {
+    tf->SetStatus(s, kInvalidArgument, "Expected at most one gain.");
+  }
+  if (tf->GetCode(s) != kOk) tf->OpKernelConstruction_Failure(construction, s);
+  tf->DeleteStatus(s);
+  return num_gain;
+}
+
+void DeleteRescale(void* state) { delete static_cast<int64_t*>(state); }
 
 void* CreateBilinear(TF_OpKernelConstruction* construction) {
   TF_Status* s = tf->NewStatus();
@@ -322,11 +339,12 @@ bool Register() {
                  DeleteBilinear, s);
   RegisterKernel("KerasPhaseBilinear", kDoubleType, CreateBilinear, ComputeBilinear<double>,
                  DeleteBilinear, s);
-  RegisterOp("KerasPhaseRescale", {"T: {float, double}"}, {"w: T", "keep: bool", "gain: float"},
-             {"out: T"}, s);
-  const auto none = [](TF_OpKernelConstruction*) -> void* { return nullptr; };
-  RegisterKernel("KerasPhaseRescale", kFloatType, none, ComputeRescale<float>, [](void*) {}, s);
-  RegisterKernel("KerasPhaseRescale", kDoubleType, none, ComputeRescale<double>, [](void*) {}, s);
+  RegisterOp("KerasPhaseRescale", {"T: {float, double}", "num_gain: int >= 0"},
+             {"w: T", "keep: bool", "gain: num_gain * float"}, {"out: T"}, s);
+  RegisterKernel("KerasPhaseRescale", kFloatType, CreateRescale, ComputeRescale<float>,
+                 DeleteRescale, s);
+  RegisterKernel("KerasPhaseRescale", kDoubleType, CreateRescale, ComputeRescale<double>,
+                 DeleteRescale, s);
   tf->DeleteStatus(s);
   return status.empty();
 }

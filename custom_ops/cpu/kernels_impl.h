@@ -334,6 +334,14 @@ static void RunRescale(const Rescale<T>& p, int64_t begin, int64_t end) {
   T factor[kBlock];
   for (; begin < end; begin += kBlock) {
     const int64_t size = Min(kBlock, end - begin);
+    if (p.gain == nullptr) {
+      for (int64_t c = 0; c < p.dimension; ++c) {
+        const T* w = p.w + c * p.size + begin;
+        T* out = p.out + c * p.size + begin;
+        for (int64_t i = 0; i < size; ++i) out[i] = p.keep[begin + i] ? w[i] : T{0};
+      }
+      continue;
+    }
     for (int64_t i = 0; i < size; ++i) factor[i] = 0;
     for (int64_t c = 0; c < p.dimension; ++c) {
       const T* w = p.w + c * p.size + begin;

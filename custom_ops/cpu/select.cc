@@ -127,7 +127,7 @@ void RunPart(void* context, int part) {
 }
 
 // Elements a thread takes at least.
-constexpr int64_t kMinElements = 1 << 16;
+constexpr int64_t kMinElements = 1 << 18;
 
 template <typename T>
 struct RescaleCut {

@@ -26,14 +26,18 @@ Tensor = Any
 
 
 @dataclass(frozen=True)
-class FactoredFrom:
-    """Real width (of the narrower side) from which the factored form pays; None: never.
+class From:
+    """Real width (of the narrower side) from which a form pays; None: never.
 
-    Below it the additions cost what the products save.
+    Below it, additions and dispatch cost what the products save.
     """
 
     graph: int | None
     eager: int | None
+
+    def here(self) -> int | None:
+        """The width that counts for an operation called now."""
+        return self.eager if native.executing_eagerly() else self.graph
 
 
 # Training steps on a CPU. Dense: docs/performance.md. Convolution, 3 x 3, batch 32, time of the
@@ -42,16 +46,18 @@ class FactoredFrom:
 # 64 and 256: 0.58, 0.45.) Depthwise, where every product counts: complex 1.0, quaternion 0.9,
 # m2r 0.7 (its matrix form too), at 64 and 256.
 _FACTORED_FROM = {
-    Dense: FactoredFrom(graph=256, eager=None),
-    Pointwise: FactoredFrom(graph=256, eager=None),
-    Convolution: FactoredFrom(graph=64, eager=256),
-    TransposedConvolution: FactoredFrom(graph=64, eager=256),
-    DepthwiseConvolution: FactoredFrom(graph=0, eager=0),
+    Dense: From(graph=256, eager=None),
+    Pointwise: From(graph=256, eager=None),
+    Convolution: From(graph=64, eager=256),
+    TransposedConvolution: From(graph=64, eager=256),
+    DepthwiseConvolution: From(graph=0, eager=0),
 }
 
 
-# Real width (of the narrower side) from which the native op beats the stock forms in a step.
-_NATIVE_FROM = 64
+# Dense training steps, native op over the stock form. Eagerly 0.27 to 0.52 from 32 real numbers on.
+# In graphs on two threads, complex 512 and 1024 wide: 0.94 to 0.99 at a batch of 32, 0.98 to 1.08
+# at 128, and 1.2 at 256: there TensorFlow runs the many stock operations side by side.
+_NATIVE_FROM = From(graph=None, eager=32)
 
 
 @dataclass(frozen=True)
@@ -164,9 +170,10 @@ def choose(
     x: Tensor, kernel: Tensor, algebra: Algebra, contraction: Contraction = DENSE
 ) -> ProductMethod:
     """What `auto` uses here: the native op where one may run and pays, else stock operations."""
+    d, from_width = algebra.dimension, _NATIVE_FROM.here()
     if contraction is DENSE and algebra.matrix is None and algebra.factorization is not None:
-        wide = algebra.dimension * min(kernel.shape[-2:]) >= _NATIVE_FROM
-        if algebra.dimension > 1 and wide and native.serves(x, kernel):
+        wide = from_width is not None and d * min(kernel.shape[-2:]) >= from_width
+        if d > 1 and wide and native.serves(x, kernel):
             return METHODS.get("native")
     return _choose_stock(x, kernel, algebra, contraction)
 
@@ -185,7 +192,7 @@ def _choose_stock(
     if algebra.matrix is not None:
         return METHODS.get("matrix")
     rule = _FACTORED_FROM.get(type(contraction), _FACTORED_FROM[Dense])
-    from_width = rule.eager if native.executing_eagerly() else rule.graph
+    from_width = rule.here()
     if from_width is None or algebra.factorization is None or is_half(x):
         return METHODS.get("expanded")
     wide = d * min(kernel.shape[-2], kernel.shape[-1]) >= from_width

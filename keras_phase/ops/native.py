@@ -110,15 +110,16 @@ def dense(
     return _bilinear(x, kernel, factors, _FORWARD, bias=biases, relu=int(relu)).out
 
 
-def rescale(w: Tensor, keep: Tensor, gain: Tensor) -> Tensor:
+def rescale(w: Tensor, keep: Tensor, gain: Tensor | None = None) -> Tensor:
     """`w (keep + gain / |w|)` for elements along the first axis, 0 where `w` is 0, in one pass.
 
     Args:
         w: `(d, ...)`.
         keep: boolean, `(1, ...)`.
-        gain: float32, `(1, ...)`.
+        gain: float32, `(1, ...)`; None counts as 0.
     """
-    y = _library().ops.keras_phase_rescale(w=w, keep=keep, gain=gain)
+    gains = [] if gain is None else [gain]
+    y = _library().ops.keras_phase_rescale(w=w, keep=keep, gain=gains)
     y.set_shape(w.shape)
     return y
 

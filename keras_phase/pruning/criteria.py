@@ -288,16 +288,17 @@ def _determinant(w: Tensor, matrix: MatrixForm) -> Tensor:
 def _project(w: Tensor, keep: Tensor, gain: Tensor | None, projection: Callable) -> Tensor:
     in_one_pass = _NATIVE.get(projection)
     if in_one_pass is not None and w.shape[0] > 1 and native.serves(w):
-        dtypes = [keras.backend.standardize_dtype(t.dtype) for t in (keep, gain)]
-        shapes = [tuple(t.shape) for t in (keep, gain)]
-        if dtypes == ["bool", "float32"] and shapes == [(1, *w.shape[1:])] * 2:
-            return in_one_pass(w, keep, gain)
+        given = [keep] if gain is None else [keep, gain]
+        dtypes = [keras.backend.standardize_dtype(t.dtype) for t in given]
+        same = all(tuple(t.shape) == (1, *w.shape[1:]) for t in given)
+        if same and dtypes == ["bool", "float32"][: len(given)]:
+            return in_one_pass(w, *given)
     keep = ops.cast(keep, w.dtype)
     return projection(w, keep, None if gain is None else ops.cast(gain, w.dtype))
 
 
 # Projections that one native operation does.
-_NATIVE = {to_direction: native.rescale}
+_NATIVE = {to_direction: native.rescale, to_zero: native.rescale}
 
 
 def _indicator(w: Tensor, *, first: bool) -> Tensor:

@@ -52,7 +52,8 @@ struct Bilinear {
 };
 
 // Whole elements of w, `dimension` lines of `size` numbers, brought to another modulus:
-// out = w * (keep + gain / |w|), with |w| bounded from below so that 0 stays 0.
+// out = w * (keep + gain / |w|), with |w| bounded from below so that 0 stays 0. Without gain (null),
+// out = keep ? w : 0.
 template <typename T>
 struct Rescale {
   int64_t size, dimension;
