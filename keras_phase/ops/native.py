@@ -104,6 +104,7 @@ def dense(
 
     float32 runs the algebra's factorization, float64 the sum over the structure constants.
     """
+    x, kernel = keras.ops.convert_to_tensor(x), keras.ops.convert_to_tensor(kernel)
     exact = kernel.dtype == np.float64 or algebra.factorization is None
     factors = _constant(_factors(algebra, exact))
     biases = [] if bias is None else [bias]

@@ -146,7 +146,13 @@ def test_subclassed_and_functional_models_train():
 def test_mirrored_training_equals_training_on_one_device():
     tf = pytest.importorskip("tensorflow")
     results = []
-    for strategy in (None, tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])):
+    for strategy in (
+        None,
+        tf.distribute.MirroredStrategy(
+            ["CPU:0", "CPU:1"],
+            cross_device_ops=tf.distribute.ReductionToOneDevice(),  # collectives of several tests clash
+        ),
+    ):
         keras.utils.set_random_seed(2)
         with strategy.scope() if strategy else tf.device("CPU:0"):
             model = compiled(phase_network(), "sgd")

@@ -502,11 +502,11 @@ def test_pruning_finds_every_kernel_by_elements():
     model = model_of({**SMALL, "use_gate": True, "name": "attention"}, [(2, 5, 8), (2, 4, 6)])
     found = {target.path: (target.shape, target.size) for target in targets.find(model)}
     assert found == {
-        "attention/query/kernel": ((2, 4, 2, 3), 24),
-        "attention/key/kernel": ((2, 3, 2, 3), 18),
-        "attention/gate/kernel": ((1, 8, 2, 3), 48),
-        "attention/value/kernel": ((2, 3, 2, 3), 18),
-        "attention/attention_output/kernel": ((2, 2, 3, 4), 24),
+        "attention/query/kernel": ((2, 4, 6), 24),
+        "attention/key/kernel": ((2, 3, 6), 18),
+        "attention/gate/kernel": ((1, 8, 6), 48),
+        "attention/value/kernel": ((2, 3, 6), 18),
+        "attention/attention_output/kernel": ((2, 6, 4), 24),
     }
 
 

@@ -97,7 +97,10 @@ def test_mixed_precision(policy):
 def test_mirrored_strategy():
     import tensorflow as tf
 
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    strategy = tf.distribute.MirroredStrategy(
+        ["CPU:0", "CPU:1"],
+        cross_device_ops=tf.distribute.ReductionToOneDevice(),  # collectives of several tests clash
+    )
     with strategy.scope():
         model = compiled(network())
     schedule = PhasePolynomialDecay(0.5, 1.0, 0, 8, frequency=4)
