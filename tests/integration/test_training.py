@@ -150,7 +150,7 @@ def test_mirrored_training_equals_training_on_one_device():
         None,
         tf.distribute.MirroredStrategy(
             ["CPU:0", "CPU:1"],
-            cross_device_ops=tf.distribute.ReductionToOneDevice(),  # collectives of several tests clash
+            cross_device_ops=tf.distribute.ReductionToOneDevice(),  # collectives of tests clash
         ),
     ):
         keras.utils.set_random_seed(2)

@@ -99,7 +99,7 @@ def test_mirrored_strategy():
 
     strategy = tf.distribute.MirroredStrategy(
         ["CPU:0", "CPU:1"],
-        cross_device_ops=tf.distribute.ReductionToOneDevice(),  # collectives of several tests clash
+        cross_device_ops=tf.distribute.ReductionToOneDevice(),  # collectives of tests clash
     )
     with strategy.scope():
         model = compiled(network())
