@@ -11,6 +11,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import keras
 from absl import flags
 
 import keras_phase
@@ -20,7 +21,8 @@ Row = Mapping[str, Any]
 
 def environment() -> dict[str, Any]:
     """Date, machine, versions and command: the last columns of every result."""
-    versions = {name: importlib.metadata.version(name) for name in ("keras", "tensorflow", "numpy")}
+    packages = ("keras", keras.backend.backend(), "numpy")
+    versions = {name: importlib.metadata.version(name) for name in packages}
     command = shlex.join(["python", f"examples/{Path(sys.argv[0]).name}", *_arguments()])
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {

@@ -266,6 +266,7 @@ def test_statistics_are_float32_under_mixed_precision(mode, policy):
         np.testing.assert_array_equal(ops.convert_to_numpy(a), ops.convert_to_numpy(b))
 
 
+@pytest.mark.tensorflow
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("name", ["complex", "quaternion"])
 @pytest.mark.parametrize("mode", MODES)

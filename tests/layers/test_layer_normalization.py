@@ -224,6 +224,7 @@ def test_scalar_normalisations_commute_with_unit_factors(cls, name):
     assert_close(output(layer, moved), expected.reshape(x.shape), factor=2)
 
 
+@pytest.mark.tensorflow
 @pytest.mark.parametrize(("cls", "arguments", "shape", "weights"), LAYERS, ids=IDS)
 def test_gradients_equal_finite_differences(cls, arguments, shape, weights):
     layer = cls(**arguments, dtype=DOUBLE)

@@ -527,8 +527,9 @@ def test_gradients_neither_grow_nor_fade_over_200_steps(name):
     norms = np.linalg.norm(slope, axis=-1)
     np.testing.assert_allclose(norms, norms[:, -1:] + np.zeros_like(norms), rtol=1e-3)
     (slope,) = gradients(layer, x)
+    # A kernel of 3 inputs hides parts of a state of 6 from each step's norm, not from many steps.
     norms = np.linalg.norm(slope, axis=-1)
-    assert norms.max() / norms.min() < 10
+    assert 0.5 < norms[:, :50].mean() / norms[:, -50:].mean() < 2
 
 
 @pytest.mark.parametrize("shape", [(5, 5), (3, 7), (7, 3), (2, 3, 4)])

@@ -135,6 +135,7 @@ def test_channels_without_full_rank_give_finite_values_and_gradients(d, epsilon)
     assert np.linalg.eigvalsh(covariance(y.numpy().reshape(20, d, 7))).max() < 1.1
 
 
+@pytest.mark.tensorflow
 @pytest.mark.parametrize("d", [1, 2, 3, 5])
 def test_gradient_equals_finite_differences(d):
     check_gradient(lambda x: whitening.whiten(x, d, 0.1), RNG.normal(size=(6, d * 2)))
