@@ -51,6 +51,11 @@ class Activation:
         """Apply the activation to `(..., d*n)`, with the weights in the order of `weight_specs`."""
         return self.function(x, *weights, algebra=algebra)
 
+    @property
+    def is_relu(self) -> bool:
+        """Whether it sets negative components to 0 and does nothing else, as products can do."""
+        return False
+
     def check(self, algebra: Algebra) -> None:
         """Raise `ValueError` if the activation makes no sense in `algebra`."""
 
@@ -107,6 +112,11 @@ class Split(Activation):
                 f"Received: activation={self.function}"
             )
         return y
+
+    @property
+    def is_relu(self) -> bool:
+        """Whether the function is `keras.activations.relu` with its defaults."""
+        return self.function is keras.activations.relu
 
     def check(self, algebra: Algebra) -> None:
         """Raise `ValueError` if the function mixes channels and the algebra has d > 1."""

@@ -10,7 +10,8 @@ from .. import initializers as algebra_initializers
 from .. import parametrizations
 from ..ops import attention, dispatch, layout
 from .algebra_layer import AlgebraLayerMixin, register
-from .projection import AlgebraProjection, require_positive
+from .arguments import require_positive
+from .projection import AlgebraProjection
 from .rotary import RotaryPhaseEncoding
 
 Tensor = Any

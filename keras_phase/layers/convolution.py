@@ -9,7 +9,8 @@ from keras import ops
 from ..ops.convolution import convolution
 from ..parametrizations import Parametrization
 from .algebra_layer import register
-from .window import WindowBody, refuse_dilated_strides, require_positive
+from .arguments import require_positive
+from .window import WindowBody, refuse_dilated_strides
 
 Tensor = Any
 
@@ -41,8 +42,8 @@ class ConvolutionBody(WindowBody):
         method: str = "auto",
         **kwargs: Any,
     ):
-        require_positive("filters", filters, "the number of algebra elements of the output")
-        require_positive("groups", groups, "the number of groups of elements")
+        require_positive("the number of algebra elements of the output", filters=filters)
+        require_positive("the number of groups of elements", groups=groups)
         super().__init__(
             kernel_size,
             strides,

@@ -11,7 +11,8 @@ from ..initializers import AlgebraInitializer
 from ..ops.convolution import TransposedConvolution, transposed_output_size
 from ..parametrizations import Parametrization
 from .algebra_layer import register
-from .window import WindowBody, refuse_dilated_strides, require_positive, sizes
+from .arguments import require_positive
+from .window import WindowBody, refuse_dilated_strides, sizes
 
 Tensor = Any
 
@@ -43,7 +44,7 @@ class ConvolutionTransposeBody(WindowBody):
         method: str = "auto",
         **kwargs: Any,
     ):
-        require_positive("filters", filters, "the number of algebra elements of the output")
+        require_positive("the number of algebra elements of the output", filters=filters)
         super().__init__(
             kernel_size,
             strides,

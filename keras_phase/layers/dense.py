@@ -12,6 +12,7 @@ from ..ops.modulus import modulus_axis, phase_axis
 from ..parametrizations import Parametrization
 from .activation import ActivationHostMixin
 from .algebra_layer import AlgebraLayerMixin, register
+from .arguments import require_positive
 
 Tensor = Any
 
@@ -40,11 +41,7 @@ class DenseBody(ActivationHostMixin, AlgebraLayerMixin):
         method: str = "auto",
         **kwargs: Any,
     ):
-        if not isinstance(units, int) or units <= 0:
-            raise ValueError(
-                "Expected `units` to be a positive integer, the number of algebra elements of the "
-                f"output. Received: units={units}"
-            )
+        require_positive("the number of algebra elements of the output", units=units)
         refuse_unsupported(
             lora_rank=lora_rank, lora_alpha=lora_alpha, quantization_config=quantization_config
         )
@@ -105,7 +102,7 @@ class DenseBody(ActivationHostMixin, AlgebraLayerMixin):
 
     def call(self, inputs: Tensor) -> Tensor:
         """Apply the layer to `(..., d*in)`."""
-        relu = self.activation.function is keras.activations.relu
+        relu = self.activation.is_relu
         x = self._product(inputs, self.kernel, self.algebra, bias=self.bias, relu=relu)
         return x if relu else self._activate(x)
 

@@ -7,7 +7,8 @@ import keras
 from ..ops.convolution import DepthwiseConvolution
 from ..parametrizations import Parametrization
 from .algebra_layer import register
-from .window import WindowBody, require_positive
+from .arguments import require_positive
+from .window import WindowBody
 
 Tensor = Any
 
@@ -40,7 +41,7 @@ class DepthwiseConvolutionBody(WindowBody):
         method: str = "auto",
         **kwargs: Any,
     ):
-        require_positive("depth_multiplier", depth_multiplier, "the output elements of each input")
+        require_positive("the output elements of each input", depth_multiplier=depth_multiplier)
         super().__init__(
             kernel_size,
             strides,

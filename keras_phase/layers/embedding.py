@@ -10,8 +10,8 @@ from .. import parametrizations
 from ..ops import layout
 from ..parametrizations import Parametrization
 from .algebra_layer import AlgebraLayerMixin, register
+from .arguments import require_positive
 from .dense import refuse_unsupported
-from .projection import require_positive
 
 Tensor = Any
 
@@ -38,7 +38,9 @@ class EmbeddingBody(AlgebraLayerMixin):
         parametrization: Any = None,
         **kwargs: Any,
     ):
-        require_positive(input_dim=input_dim, output_dim=output_dim)
+        require_positive(
+            "a number of words or elements", input_dim=input_dim, output_dim=output_dim
+        )
         refuse_unsupported(
             lora_rank=lora_rank, lora_alpha=lora_alpha, quantization_config=quantization_config
         )

@@ -109,14 +109,3 @@ class AlgebraProjection(ProjectionBody, keras.layers.Layer):
         input_elements: sizes of the input's last axes in elements, `(in,)` or `(heads, in)`.
         output_elements: sizes of the output's last axes in elements, such as `(heads, out)`.
     """
-
-
-def require_positive(**sizes: Any) -> None:
-    """Raise for arguments that are not positive integers, or several of them."""
-    for name, value in sizes.items():
-        for size in value if isinstance(value, tuple) else (value,):
-            if not isinstance(size, int) or isinstance(size, bool) or size <= 0:
-                raise ValueError(
-                    f"Expected `{name}` to be a positive integer, a number of elements, heads, "
-                    f"words or positions. Received: {name}={value!r} of type {type(size).__name__}"
-                )

@@ -7,7 +7,8 @@ import keras
 from ..ops.convolution import DepthwiseConvolution, convolution
 from ..parametrizations import Parametrization
 from .algebra_layer import register
-from .window import WindowBody, require_positive
+from .arguments import require_positive
+from .window import WindowBody
 
 Tensor = Any
 
@@ -44,8 +45,8 @@ class SeparableConvolutionBody(WindowBody):
         method: str = "auto",
         **kwargs: Any,
     ):
-        require_positive("filters", filters, "the number of algebra elements of the output")
-        require_positive("depth_multiplier", depth_multiplier, "the depthwise outputs of an input")
+        require_positive("the number of algebra elements of the output", filters=filters)
+        require_positive("the depthwise outputs of an input", depth_multiplier=depth_multiplier)
         super().__init__(
             kernel_size,
             strides,

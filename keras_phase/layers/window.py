@@ -209,14 +209,6 @@ def sizes(value: Any, rank: int, name: str, least: int = 1) -> tuple[int, ...]:
     return tuple(found)
 
 
-def require_positive(name: str, value: Any, what: str) -> None:
-    """Raise unless `value` is a positive integer."""
-    if not isinstance(value, int) or value <= 0:
-        raise ValueError(
-            f"Expected `{name}` to be a positive integer, {what}. Received: {name}={value}"
-        )
-
-
 def refuse_dilated_strides(strides: tuple[int, ...], dilation_rate: tuple[int, ...]) -> None:
     """Raise if both are above 1, which no backend computes."""
     if max(strides) > 1 and max(dilation_rate) > 1:

@@ -113,12 +113,3 @@ def classify(x: Tensor, classes: int, algebra: Algebra) -> Tensor:
     pool = keras.layers.GlobalAveragePooling2D(data_format="channels_last", name="pool")
     x = FromAlgebra("concat", algebra=algebra, name="from_algebra")(pool(x))
     return keras.layers.Dense(classes, name="logits")(x)
-
-
-def require_positive(**sizes: Any) -> None:
-    """Raise for arguments that are not positive integers."""
-    for name, value in sizes.items():
-        if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
-            raise ValueError(
-                f"Expected `{name}` to be a positive integer. Received: {name}={value!r}"
-            )

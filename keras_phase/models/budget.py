@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from .blocks import require_positive
+from ..layers.arguments import require_positive
 
 
 def width_for(

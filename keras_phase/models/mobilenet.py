@@ -5,8 +5,9 @@ from typing import Any
 
 import keras
 
+from ..layers.arguments import require_positive
 from ..layers.depthwise_convolution import AlgebraDepthwiseConv2D
-from .blocks import Settings, classify, image_input, require_positive
+from .blocks import Settings, classify, image_input
 
 # For each block its elements, as a multiple of `width`, and its strides: those of the paper, for
 # images of 224 x 224, and the first half of them, for 28 x 28 and 32 x 32.

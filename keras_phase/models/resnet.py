@@ -4,7 +4,8 @@ from typing import Any
 
 import keras
 
-from .blocks import Settings, classify, image_input, require_positive
+from ..layers.arguments import require_positive
+from .blocks import Settings, classify, image_input
 
 Tensor = Any
 

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from .. import algebras
+from ..layers.arguments import require_positive
 from ..layers.attention import AlgebraMultiHeadAttention
 from ..layers.conversion import FromAlgebra
 from ..layers.dense import AlgebraDense
@@ -13,7 +14,6 @@ from ..layers.dropout import AlgebraDropout
 from ..layers.embedding import AlgebraEmbedding
 from ..layers.layer_normalization import AlgebraLayerNormalization, AlgebraRMSNormalization
 from ..registry import Registry
-from .blocks import require_positive
 
 Tensor = Any
 

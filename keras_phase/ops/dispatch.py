@@ -53,7 +53,6 @@ _FACTORED_FROM = {
     DepthwiseConvolution: From(graph=0, eager=0),
 }
 
-
 # Dense training steps, native op over the stock form. Eagerly 0.27 to 0.52 from 32 real numbers on.
 # In graphs on two threads, complex 512 and 1024 wide: 0.94 to 0.99 at a batch of 32, 0.98 to 1.08
 # at 128, and 1.2 at 256: there TensorFlow runs the many stock operations side by side.
@@ -66,16 +65,14 @@ class ProductMethod:
 
     Attributes:
         name: the name that layers take as `method`.
-        function: `(x, kernel, algebra, contraction) -> y`.
+        function: `(x, kernel, algebra, contraction, bias, relu) -> y`: the product, plus the bias
+            if there is one, with negative components 0 if `relu`.
         unavailable: from an algebra to the reason why the method cannot serve it, or None.
-        with_bias: the same for a product with what follows it,
-            `(x, kernel, algebra, contraction, bias, relu) -> y`, where that is cheaper.
     """
 
     name: str
-    function: Callable[[Tensor, Tensor, Algebra, Contraction], Tensor]
+    function: Callable[[Tensor, Tensor, Algebra, Contraction, Tensor | None, bool], Tensor]
     unavailable: Callable[[Algebra], str | None] = lambda algebra: None
-    with_bias: Callable[..., Tensor] | None = None
 
     def check(self, algebra: Algebra) -> None:
         """Raise `ValueError` with the reason if the method cannot serve `algebra`."""
@@ -99,32 +96,40 @@ class ProductMethod:
 
         A `bias` `(d*out,)` is added, and with `relu` negative components become 0.
         """
-        if self.with_bias is not None:
-            return self.with_bias(x, kernel, algebra, contraction, bias, relu)
-        y = self.function(x, kernel, algebra, contraction)
+        return self.function(x, kernel, algebra, contraction, bias, relu)
+
+
+def _stock(multiply: Callable[[Tensor, Tensor, Algebra, Contraction], Tensor]) -> Callable:
+    """A product of stock operations, with bias and ReLU as operations of their own."""
+
+    def function(
+        x: Tensor,
+        kernel: Tensor,
+        algebra: Algebra,
+        contraction: Contraction,
+        bias: Tensor | None,
+        relu: bool,
+    ) -> Tensor:
+        y = multiply(x, kernel, algebra, contraction)
         y = y if bias is None else ops.add(y, bias)
         return ops.relu(y) if relu else y
 
+    return function
+
 
 def _auto(
-    x: Tensor,
-    kernel: Tensor,
-    algebra: Algebra,
-    contraction: Contraction = DENSE,
-    bias: Tensor | None = None,
-    relu: bool = False,
+    x: Tensor, kernel: Tensor, algebra: Algebra, contraction: Contraction, *epilogue: Any
 ) -> Tensor:
-    method = choose(x, kernel, algebra, contraction)
-    return method(x, kernel, algebra, contraction, bias, relu)
+    return choose(x, kernel, algebra, contraction)(x, kernel, algebra, contraction, *epilogue)
 
 
 def _native(
     x: Tensor,
     kernel: Tensor,
     algebra: Algebra,
-    contraction: Contraction = DENSE,
-    bias: Tensor | None = None,
-    relu: bool = False,
+    contraction: Contraction,
+    bias: Tensor | None,
+    relu: bool,
 ) -> Tensor:
     """The native op where one may run, else the stock operations that `auto` takes."""
     bias = None if bias is None else ops.convert_to_tensor(bias)
@@ -145,14 +150,11 @@ def _without_matrix_form(algebra: Algebra) -> str | None:
 
 
 METHODS = Registry("product method")
-METHODS.add("auto", ProductMethod("auto", _auto, with_bias=_auto))
-METHODS.add("expanded", ProductMethod("expanded", product.expanded))
-METHODS.add("factored", ProductMethod("factored", product.factored, _without_factorization))
-METHODS.add("matrix", ProductMethod("matrix", product.matrix, _without_matrix_form))
-METHODS.add(
-    "native",
-    ProductMethod("native", _native, lambda algebra: native.unavailable_reason(), _native),
-)
+METHODS.add("auto", ProductMethod("auto", _auto))
+METHODS.add("expanded", ProductMethod("expanded", _stock(product.expanded)))
+METHODS.add("factored", ProductMethod("factored", _stock(product.factored), _without_factorization))
+METHODS.add("matrix", ProductMethod("matrix", _stock(product.matrix), _without_matrix_form))
+METHODS.add("native", ProductMethod("native", _native, lambda algebra: native.unavailable_reason()))
 
 
 def get(method: str, algebra: Any) -> ProductMethod:

@@ -88,13 +88,14 @@ def serves(*tensors: Tensor) -> bool:
     """Whether a native op may run on these tensors in the code that is being traced now.
 
     Not under XLA, which knows no such op; not in a trace that is being saved, which has to load
-    elsewhere; not for 16-bit floats. Stock operations serve there.
+    elsewhere; not for 16-bit floats; not beside a GPU, whose tensors would travel to the CPU and
+    back. Stock operations serve there.
     """
-    if unavailable_reason() is not None:
+    if unavailable_reason() is not None or _has_gpu():
         return False
     if any(keras.backend.standardize_dtype(t.dtype) not in _DTYPES for t in tensors):
         return False
-    return not _is_under_xla() and not _is_being_saved()
+    return executing_eagerly() or not (_is_under_xla() or _is_being_saved())
 
 
 def dense(
@@ -106,7 +107,7 @@ def dense(
     """
     x, kernel = keras.ops.convert_to_tensor(x), keras.ops.convert_to_tensor(kernel)
     exact = kernel.dtype == np.float64 or algebra.factorization is None
-    factors = _constant(_factors(algebra, exact))
+    factors = _eager_factors(algebra, exact) if executing_eagerly() else _factors(algebra, exact)
     biases = [] if bias is None else [bias]
     return _bilinear(x, kernel, factors, _FORWARD, bias=biases, relu=int(relu)).out
 
@@ -277,23 +278,22 @@ def _factors(algebra: Algebra, exact: bool) -> np.ndarray:
     return np.concatenate([unit[i], unit[j], unit[k] * c[i, j, k][:, None]], axis=1)
 
 
-_EAGER_CONSTANTS: dict[int, tuple[np.ndarray, Tensor]] = {}
+@functools.lru_cache(maxsize=64)
+def _eager_factors(algebra: Algebra, exact: bool) -> Tensor:
+    """As a tensor that eager calls share; a graph makes its own constant."""
+    return keras.ops.convert_to_tensor(_factors(algebra, exact))
 
 
-def _constant(array: np.ndarray) -> Tensor:
+@functools.cache
+def _has_gpu() -> bool:
     import tensorflow as tf
 
-    if not tf.executing_eagerly():
-        return tf.constant(array)
-    # Keeping the array beside its tensor keeps its id from being used again.
-    return _EAGER_CONSTANTS.setdefault(id(array), (array, tf.constant(array)))[1]
+    return bool(tf.config.list_logical_devices("GPU"))
 
 
 def _is_under_xla() -> bool:
     import tensorflow as tf
 
-    if tf.executing_eagerly():
-        return False
     try:
         from tensorflow.python.ops import control_flow_util
     except ImportError:  # private to TensorFlow: without it, nothing native in graphs
@@ -302,10 +302,6 @@ def _is_under_xla() -> bool:
 
 
 def _is_being_saved() -> bool:
-    import tensorflow as tf
-
-    if tf.executing_eagerly():
-        return False
     frame = inspect.currentframe()
     while frame is not None:
         if frame.f_globals.get("__name__", "").startswith(_SAVING):

@@ -199,7 +199,7 @@ def test_exports_hold_stock_operations_only(tmp_path):
     ],
 )
 def test_bad_shapes_are_invalid_arguments(a, b, product, words):
-    factors = native._constant(native._factors(algebras.get("complex"), False))
+    factors = native._factors(algebras.get("complex"), False)
     with pytest.raises(tf.errors.InvalidArgumentError) as error:
         native._library().ops.keras_phase_bilinear(
             a=normal(a), b=normal(b), factors=factors, bias=[], gate=[], product=product
