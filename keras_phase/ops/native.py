@@ -26,7 +26,7 @@ from ..algebras import Algebra
 
 Tensor = Any
 
-ABI_VERSION = 1
+ABI_VERSION = 2
 FOLDER = Path(__file__).parents[1] / "_lib"
 LIBRARY = FOLDER / "libkeras_phase.so"
 # Written by the build: a library that was cut off would end the process when it is opened.
@@ -126,6 +126,20 @@ def rescale(w: Tensor, keep: Tensor, gain: Tensor | None = None) -> Tensor:
     return y
 
 
+def lowest(scores: np.ndarray, count: int) -> np.ndarray:
+    """Mask of exactly `count` smallest entries of a flat float array; of equal ones, the first."""
+    scores = np.ascontiguousarray(scores)
+    if scores.ndim != 1 or scores.dtype not in _DTYPES or not 0 <= count <= scores.size:
+        raise ValueError(
+            "Expected a flat array of float32 or float64 and a `count` from 0 to its size. "
+            f"Received: scores of shape {scores.shape} and dtype {scores.dtype}, count={count}"
+        )
+    chosen = np.empty(scores.shape, bool)
+    select = getattr(_library().functions, f"keras_phase_lowest_{scores.dtype}")
+    select(scores.ctypes.data, scores.size, int(count), chosen.ctypes.data)
+    return chosen
+
+
 def executing_eagerly() -> bool:
     """Whether an operation called now runs at once, outside any traced graph.
 
@@ -198,6 +212,9 @@ def _open() -> _Library:
     functions.keras_phase_status.restype = ctypes.c_char_p
     functions.keras_phase_instruction_set.restype = ctypes.c_char_p
     functions.keras_phase_force_instruction_set.argtypes = [ctypes.c_char_p]
+    for select in (functions.keras_phase_lowest_float32, functions.keras_phase_lowest_float64):
+        select.restype = None
+        select.argtypes = [ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p]
     status = functions.keras_phase_status().decode()
     if status:
         raise OSError(status)

@@ -135,12 +135,12 @@ class Parametrization:
     def _stored(self, value: Tensor) -> Tensor:
         """`(d, *shape)` to the stored shape."""
         value = ops.swapaxes(value, -1, -2) if self._outputs_first else value
-        return ops.reshape(value, self.stored_shape)
+        return _reshaped(value, self.stored_shape)
 
     def _shown(self, value: Tensor) -> Tensor:
         """The stored shape to `(d, *shape)`."""
         if not self._outputs_first:
-            return ops.reshape(value, (self.algebra.dimension, *self.shape))
+            return _reshaped(value, (self.algebra.dimension, *self.shape))
         shape = (self.algebra.dimension, *self.shape[:-2], self.shape[-1], self.shape[-2])
         return ops.swapaxes(ops.reshape(value, shape), -1, -2)
 
@@ -153,6 +153,11 @@ class Parametrization:
                 f"Received: value.shape={tuple(value.shape)}"
             )
         return value
+
+
+def _reshaped(value: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Without the operation where it would do nothing: a mask update is made of few of them."""
+    return value if tuple(value.shape) == tuple(shape) else ops.reshape(value, shape)
 
 
 class ProjectedConstraint(keras.constraints.Constraint):

@@ -3,7 +3,8 @@
 A criterion is named by what is *kept*, except magnitude and random. It sees a kernel
 `w = (d, *shape)`, components first, and is two functions:
 
-* a score for every element, `(1, *shape)`; the lowest are pruned first;
+* a score for every element, `(1, *shape)`; the lowest are pruned first. It is taken on the host, of
+  a NumPy array, where a framework's operations would each cost more than their arithmetic;
 * a projection, which puts the pruned value where elements are pruned. It runs after every
   optimizer step, inside the train step, so it is written in few and cheap operations.
 
@@ -31,7 +32,7 @@ from keras import ops
 
 from ..algebras import Algebra, MatrixForm
 from ..ops import native
-from ..ops.modulus import in_float32, modulus_axis
+from ..ops.modulus import in_float32, modulus_axis, modulus_of_array
 from ..parametrizations import Parametrization
 from ..registry import Registry
 
@@ -91,8 +92,9 @@ class Criterion:
 
     Attributes:
         name: its name.
-        score: `score(w, site)`, the smallest is pruned first: `(d, *shape)` to `(1, *shape)`, at
-            least 0, and 0 for an element that is 0.
+        score: `score(w, site)`, the smallest is pruned first: a float32 or float64 array
+            `(d, *shape)` to an array or tensor `(1, *shape)`, at least 0, and 0 for an element that
+            is 0.
         projection: `projection(w, keep, gain)`: `w` where `keep` is 1 (`gain` is 0 there), the
             pruned value where `keep` is 0 and `gain` is the scale (1 for criteria that are not
             `scaled`), and 0 where both are 0. `keep` is `(1, *shape)` or broadcasts to it.
@@ -104,7 +106,7 @@ class Criterion:
     """
 
     name: str
-    score: Callable[[Tensor, Site], Tensor]
+    score: Callable[[np.ndarray, Site], Any]
     projection: Callable[[Tensor, Tensor, Tensor], Tensor] = to_zero
     scaled: bool = False
     dimension: int | None = None
@@ -174,18 +176,16 @@ def get(identifier: str | Criterion) -> Criterion:
 
 
 @register("magnitude")
-def magnitude(w: Tensor, site: Site) -> Tensor:
+def magnitude(w: np.ndarray, site: Site) -> np.ndarray:
     """The classical one: small elements are removed."""
-    return modulus_axis(w, axis=0, keepdims=True)
+    return modulus_of_array(w)
 
 
-def _distance_to_scale(w: Tensor, site: Site) -> Tensor:
-    modulus = modulus_axis(w, axis=0, keepdims=True)
-    scale = ops.cast(site.scale, modulus.dtype)
-    is_zero = ops.logical_or(ops.equal(modulus, 0), ops.equal(scale, 0))
-    one = ops.ones_like(modulus)
-    ratio = ops.where(is_zero, one, modulus) / ops.where(is_zero, one, scale)
-    return ops.abs(ops.log(ratio))
+def _distance_to_scale(w: np.ndarray, site: Site) -> np.ndarray:
+    modulus = modulus_of_array(w)
+    scale = site.scale.astype(modulus.dtype)
+    is_zero = (modulus == 0) | (scale == 0)
+    return np.abs(np.log(np.where(is_zero, 1, modulus) / np.where(is_zero, 1, scale)))
 
 
 phase = register("phase", projection=to_direction, scaled=True)(_distance_to_scale)
@@ -195,21 +195,17 @@ sign = register(
 
 
 @register("amplitude", projection=to_amplitude)
-def amplitude(w: Tensor, site: Site) -> Tensor:
+def amplitude(w: np.ndarray, site: Site) -> np.ndarray:
     """Angle to the first basis element, radians in [0, pi]; for d = 1, 0 or pi."""
-    angle = ops.arctan2(_rest(w), w[:1])
-    is_zero = ops.equal(modulus_axis(w, axis=0, keepdims=True), 0)
-    return ops.where(is_zero, ops.zeros_like(angle), angle)
+    return np.where(modulus_of_array(w) == 0, 0, np.arctan2(_rest(w), w[:1]))
 
 
-def _rest(w: Tensor, site: Site | None = None) -> Tensor:
-    if w.shape[0] == 1:
-        return ops.zeros_like(w)
-    return modulus_axis(w[1:], axis=0, keepdims=True)
+def _rest(w: np.ndarray, site: Site | None = None) -> np.ndarray:
+    return np.zeros_like(w) if w.shape[0] == 1 else modulus_of_array(w[1:])
 
 
-def _first(w: Tensor, site: Site) -> Tensor:
-    return ops.abs(w[:1])
+def _first(w: np.ndarray, site: Site) -> np.ndarray:
+    return np.abs(w[:1])
 
 
 _COMPLEX = {"dimension": 2, "instead": "'first' or 'rest', their general forms"}
@@ -220,9 +216,9 @@ rest = register("rest", projection=to_rest)(_first)
 
 
 @register("random")
-def random(w: Tensor, site: Site) -> Tensor:
+def random(w: np.ndarray, site: Site) -> np.ndarray:
     """Other elements at every mask update, the same ones in every run."""
-    return ops.convert_to_tensor(site.noise())
+    return site.noise()
 
 
 @functools.lru_cache(maxsize=64)
@@ -254,7 +250,7 @@ def _norm_form(algebra: Algebra) -> np.ndarray | None:
 
 
 @register("determinant", requires=_norm_form)
-def determinant(w: Tensor, site: Site) -> Tensor:
+def determinant(w: np.ndarray, site: Site) -> np.ndarray:
     """What is nearest to having no inverse goes first, however large it may be.
 
     The score is `|det|` for matrices over the real or complex numbers, else the absolute value of
@@ -263,25 +259,25 @@ def determinant(w: Tensor, site: Site) -> Tensor:
     degrees: with `scope="global"` layers of different algebras do not compare.
     """
     if w.shape[0] == 1:
-        return ops.square(w)
+        return np.square(w)
     algebra = site.parametrization.algebra
     form = _norm_form(algebra)
     if form is None:
         return _determinant(w, algebra.matrix)
-    images = ops.tensordot(ops.convert_to_tensor(form, dtype=w.dtype), w, axes=1)
-    return ops.abs(ops.sum(w * images, axis=0, keepdims=True))
+    images = np.tensordot(form.astype(w.dtype), w, axes=1)
+    return np.abs(np.sum(w * images, axis=0, keepdims=True))
 
 
-def _determinant(w: Tensor, matrix: MatrixForm) -> Tensor:
+def _determinant(w: np.ndarray, matrix: MatrixForm) -> np.ndarray:
     """`|det|` of `(d, *shape)`, by real matrices in which entries act as matrices themselves."""
     n, e = matrix.n, matrix.entry.dimension
-    elements = ops.reshape(w, (n, e, n, -1))  # column, component of the entry, row
-    table = ops.convert_to_tensor(matrix.entry.structure_constants, dtype=w.dtype)
-    rows = ops.einsum("cprs,pjk->srkcj", elements, table)
-    size = ops.abs(ops.det(ops.reshape(rows, (-1, n * e, n * e))))
+    elements = w.reshape(n, e, n, -1)  # column, component of the entry, row
+    table = matrix.entry.structure_constants.astype(w.dtype)
+    rows = np.einsum("cprs,pjk->srkcj", elements, table)
+    size = np.abs(np.linalg.det(rows.reshape(-1, n * e, n * e)))
     # That of complex entries is |det|^2.
-    size = size if e == 1 else ops.power(size, 1 / e)
-    return ops.reshape(size, (1, *w.shape[1:]))
+    size = size if e == 1 else size ** (1 / e)
+    return size.reshape(1, *w.shape[1:])
 
 
 @in_float32

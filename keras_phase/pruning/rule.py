@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from keras import ops
 
-from ..ops.modulus import modulus_axis
+from ..ops.modulus import modulus_of_array
 from ..registry import Registry
 from . import criteria
 from . import granularity as granularities
@@ -119,11 +119,11 @@ class Rule:
         """Put the pruned weights on their pruned value; kept ones do not change at all."""
         unit = self.granularity
         keep, gain = (None if m is None else ops.convert_to_tensor(m) for m in mask)
-        w = target.kernel()
-        # Multiplying by the mask would leave negative zeros.
-        value = ops.zeros_like(w)
-        if not self.criterion.removes:
-            value = unit.unview(self.criterion.project(unit.view(w), keep, gain))
+        if self.criterion.removes:
+            # Multiplying by the mask would leave negative zeros.
+            value = ops.zeros(target.shape, target.parametrization.variables[0].dtype)
+        else:
+            value = unit.unview(self.criterion.project(unit.view(target.kernel()), keep, gain))
         target.prune(unit.unview(keep), value)
 
     def projection(self, keep: Tensor, gain: Tensor | None) -> Callable[[Tensor], Tensor]:
@@ -152,7 +152,7 @@ class Rule:
     def _modulus(self, w: np.ndarray) -> np.ndarray | None:
         if self.criterion.removes and not self.criterion.scaled:
             return None  # neither score nor value asks for it
-        return ops.convert_to_numpy(modulus_axis(w, 0, keepdims=True))
+        return modulus_of_array(w)
 
     def _scale(self, modulus: np.ndarray | None) -> np.ndarray | None:
         """Mean modulus of the non-zero elements, 0 if there are none."""
@@ -171,7 +171,7 @@ class Rule:
 
         scale = None if scale is None else scale.astype(w.dtype)
         site = Site(scale, noise, target.parametrization)
-        score = self.criterion.score(ops.convert_to_tensor(w), site)
+        score = self.criterion.score(w, site)
         return self.granularity.pool(ops.convert_to_numpy(score))
 
     def _mask(

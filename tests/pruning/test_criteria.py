@@ -71,7 +71,7 @@ def test_every_criterion_has_an_oracle():
 @pytest.mark.parametrize(("name", "d"), CASES)
 def test_score_and_value_are_those_of_single_elements(name, d):
     criterion, w = criteria.get(name), kernel(d)
-    scores = ops.convert_to_numpy(criterion.score(ops.convert_to_tensor(w), site()))
+    scores = ops.convert_to_numpy(criterion.score(w, site()))
     values = ops.convert_to_numpy(
         criterion.value(w, np.full((1, 1, 1), SCALE if criterion.scaled else 1.0))
     )
