@@ -4,3 +4,4 @@
 #define KERAS_PHASE_BYTES 16
 #define KERAS_PHASE_ROWS 6
 #include "kernels_impl.h"
+#include "wavelet_impl.h"

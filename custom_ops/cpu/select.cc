@@ -17,6 +17,8 @@ namespace keras_phase {
   namespace set {                       \
   extern const Kernels<float> kFloat;   \
   extern const Kernels<double> kDouble; \
+  extern const WaveletKernels<float> kWaveletFloat; \
+  extern const WaveletKernels<double> kWaveletDouble; \
   }
 KERAS_PHASE_DECLARE(baseline)
 #if defined(__x86_64__)
@@ -31,6 +33,8 @@ struct Set {
   const char* name;
   const Kernels<float>* single;
   const Kernels<double>* twice;
+  const WaveletKernels<float>* wavelet_single;
+  const WaveletKernels<double>* wavelet_twice;
   bool (*available)();
 };
 
@@ -61,10 +65,10 @@ bool HasAvx512() {
 // From the best on.
 const Set kSets[] = {
 #if defined(__x86_64__)
-    {"avx512", &avx512::kFloat, &avx512::kDouble, HasAvx512},
-    {"avx2", &avx2::kFloat, &avx2::kDouble, HasAvx2},
+    {"avx512", &avx512::kFloat, &avx512::kDouble, &avx512::kWaveletFloat, &avx512::kWaveletDouble, HasAvx512},
+    {"avx2", &avx2::kFloat, &avx2::kDouble, &avx2::kWaveletFloat, &avx2::kWaveletDouble, HasAvx2},
 #endif
-    {"baseline", &baseline::kFloat, &baseline::kDouble, [] { return true; }},
+    {"baseline", &baseline::kFloat, &baseline::kDouble, &baseline::kWaveletFloat, &baseline::kWaveletDouble, [] { return true; }},
 };
 
 std::atomic<const Set*> chosen{nullptr};
@@ -81,6 +85,8 @@ const Set& Chosen() {
 
 const Kernels<float>& KernelsOf(float) { return *Chosen().single; }
 const Kernels<double>& KernelsOf(double) { return *Chosen().twice; }
+const WaveletKernels<float>& WaveletKernelsOf(float) { return *Chosen().wavelet_single; }
+const WaveletKernels<double>& WaveletKernelsOf(double) { return *Chosen().wavelet_twice; }
 
 // Aligned memory that stays with its thread.
 struct Arena {
@@ -143,6 +149,37 @@ void RescalePart(void* context, int part) {
   cut.kernels->rescale(*cut.problem, size * part / cut.parts, size * (part + 1) / cut.parts);
 }
 
+// Rows of the moduli that a task makes; the rows above them are read once more.
+constexpr int64_t kBand = 8;
+
+template <typename T>
+struct WaveletCut {
+  const WaveletModulus<T>* problem;
+  const WaveletKernels<T>* kernels;
+  int64_t pieces;  // of an image: bands of rows, for the gradient groups of channels
+  int parts;
+};
+
+template <typename T>
+void WaveletPart(void* context, int part) {
+  const WaveletCut<T>& cut = *static_cast<WaveletCut<T>*>(context);
+  const WaveletModulus<T>& p = *cut.problem;
+  const int64_t lanes = cut.kernels->lanes, vectors = (p.channels + lanes - 1) / lanes;
+  const auto edge = [&](int64_t piece) {
+    return p.slope ? std::min(p.channels, vectors * piece / cut.pieces * lanes)
+                   : std::min(p.out_height, piece * kBand);
+  };
+  const int64_t channels =
+      p.slope ? std::min(p.channels, (vectors + cut.pieces - 1) / cut.pieces * lanes) : p.channels;
+  T* scratch = static_cast<T*>(arena.Get(cut.kernels->scratch(p, channels) * sizeof(T)));
+  const int64_t tasks = p.batch * cut.pieces;
+  for (int64_t task = tasks * part / cut.parts; task < tasks * (part + 1) / cut.parts; ++task) {
+    const int64_t piece = task % cut.pieces;
+    (p.slope ? cut.kernels->gradient : cut.kernels->forward)(p, task / cut.pieces, edge(piece),
+                                                            edge(piece + 1), scratch);
+  }
+}
+
 }  // namespace
 
 const char* InstructionSet() { return Chosen().name; }
@@ -195,6 +232,25 @@ void RunRowSum(const RowSum<T>& p) {
   KernelsOf(T{}).row_sum(p, 0, p.columns);
 }
 
+template <typename T>
+void RunWaveletModulus(const WaveletModulus<T>& p) {
+  const WaveletKernels<T>& kernels = WaveletKernelsOf(T{});
+  const double work = double(p.batch) * p.out_height * p.out_width * p.channels *
+                      p.padded_filters * p.terms * p.parts * (p.slope ? 2 : 1);
+  const int threads =
+      static_cast<int>(std::min<double>(NumThreads(), std::max(1.0, work / kMinWork)));
+  // Groups of whole vectors of channels do not depend on the number of threads: neighbours in a
+  // vector decide in which order the gradient is summed.
+  const int64_t vectors = (p.channels + kernels.lanes - 1) / kernels.lanes;
+  const int64_t groups = p.batch == 1 ? std::min<int64_t>(vectors, 4) : (vectors + 3) / 4;
+  const int64_t pieces = p.slope ? groups : (p.out_height + kBand - 1) / kBand;
+  const int parts = static_cast<int>(std::min<int64_t>(threads, p.batch * pieces));
+  WaveletCut<T> cut = {&p, &kernels, pieces, parts};
+  if (parts > 0) RunParts(parts, WaveletPart<T>, &cut);
+}
+
+template void RunWaveletModulus<float>(const WaveletModulus<float>&);
+template void RunWaveletModulus<double>(const WaveletModulus<double>&);
 template void RunBilinear<float>(const Bilinear<float>&);
 template void RunBilinear<double>(const Bilinear<double>&);
 template void RunRowSum<float>(const RowSum<float>&);

@@ -3,6 +3,7 @@
 #define KERAS_PHASE_SELECT_H_
 
 #include "keras_phase/bilinear.h"
+#include "keras_phase/wavelet_modulus.h"
 
 namespace keras_phase {
 
@@ -20,6 +21,10 @@ void RunRowSum(const RowSum<T>& problem);
 
 template <typename T>
 void RunRescale(const Rescale<T>& problem);
+
+// The modulus, or with a slope its gradient.
+template <typename T>
+void RunWaveletModulus(const WaveletModulus<T>& problem);
 
 }  // namespace keras_phase
 

@@ -23,6 +23,7 @@ import keras
 import numpy as np
 
 from ..algebras import Algebra
+from .modulus import modulus_axis
 
 Tensor = Any
 
@@ -126,6 +127,50 @@ def rescale(w: Tensor, keep: Tensor, gain: Tensor | None = None) -> Tensor:
     return y
 
 
+def wavelet_modulus(
+    x: Tensor,
+    filters: np.ndarray,
+    rows: np.ndarray,
+    columns: np.ndarray,
+    strides: tuple[int, int],
+    parts: int,
+) -> Tensor:
+    """`|sum over (u, v) of filter(u, v) signal(stride * (y, x) + (u, v))|`, for every channel.
+
+    Responses are never written to memory, and where all filters have conjugate values in opposite
+    places, as wavelets do, half of the multiplications are saved.
+
+    Args:
+        x: `(batch, height, width, parts*n)`.
+        filters: `(2, filters, *window)`, real and imaginary parts; constants.
+        rows: which row of `x` lies under each row of the padded signal, -1 for zeros.
+        columns: the same for columns.
+        strides: of the outputs.
+        parts: 1 for a real signal, 2 for a complex one (real parts of all channels first).
+
+    Returns:
+        `(batch, *places, n, filters)`, with a gradient by `x`.
+    """
+    x = keras.ops.convert_to_tensor(x)
+    y = _library().ops.keras_phase_wavelet_modulus(
+        x=x,
+        filters=keras.ops.convert_to_tensor(filters, dtype=x.dtype),
+        rows=rows.astype("int32"),
+        columns=columns.astype("int32"),
+        slope=[],
+        row_stride=strides[0],
+        column_stride=strides[1],
+        parts=parts,
+    )
+    n, window = x.shape[-1] // parts, filters.shape[2:]
+    places = [
+        (size - k) // stride + 1
+        for size, k, stride in zip((rows.size, columns.size), window, strides, strict=True)
+    ]
+    y.set_shape((x.shape[0], *places, n, filters.shape[1]))
+    return y
+
+
 def lowest(scores: np.ndarray, count: int) -> np.ndarray:
     """Mask of exactly `count` smallest entries of a flat float array; of equal ones, the first."""
     scores = np.ascontiguousarray(scores)
@@ -223,6 +268,7 @@ def _open() -> _Library:
     threads = tf.config.threading.get_intra_op_parallelism_threads()
     functions.keras_phase_set_num_threads(threads or len(os.sched_getaffinity(0)))
     tf.RegisterGradient("KerasPhaseBilinear")(_bilinear_gradient)
+    tf.RegisterGradient("KerasPhaseWaveletModulus")(_wavelet_gradient)
     library = _Library(ops, functions)
     _check_itself(library, tf)
     return library
@@ -252,6 +298,56 @@ def _bilinear(a: Tensor, b: Tensor, factors: Tensor, product: int, **more: Any) 
         size = b.shape[2] if product == _FORWARD else b.shape[1]
         y.out.set_shape((*a.shape[:-1], None if size is None else d * size))
     return y
+
+
+def _wavelet_gradient(op: Any, slope: Tensor) -> tuple:
+    """By the native op; of that gradient again, by stock operations."""
+    import tensorflow as tf
+
+    x, filters, rows, columns, *slopes = op.inputs
+    attributes = {name: op.get_attr(name) for name in ("row_stride", "column_stride", "parts")}
+    if not slopes:
+        by_x = _library().ops.keras_phase_wavelet_modulus(
+            x=x, filters=filters, rows=rows, columns=columns, slope=[slope], **attributes
+        )
+        by_x.set_shape(x.shape)
+        return by_x, None, None, None
+    with tf.GradientTape() as outer:
+        outer.watch([x, *slopes])
+        with tf.GradientTape() as inner:
+            inner.watch(x)
+            y = _stock_wavelet_modulus(x, filters, rows, columns, **attributes)
+        by_x = inner.gradient(y, x, output_gradients=slopes[0])
+    by_x, by_slope = outer.gradient(by_x, [x, *slopes], output_gradients=slope)
+    return by_x, None, None, None, by_slope
+
+
+def _stock_wavelet_modulus(
+    x: Tensor,
+    filters: Tensor,
+    rows: Tensor,
+    columns: Tensor,
+    row_stride: int,
+    column_stride: int,
+    parts: int,
+) -> Tensor:
+    """What the op computes, for derivatives that it does not have."""
+    import tensorflow as tf
+
+    x = tf.pad(x, [[0, 0], [0, 1], [0, 1], [0, 0]])  # the place -1
+    height, width = tf.shape(x)[1], tf.shape(x)[2]
+    x = tf.gather(x, tf.where(rows < 0, height - 1, rows), axis=1)
+    x = tf.gather(x, tf.where(columns < 0, width - 1, columns), axis=2)
+    kernel = tf.transpose(tf.concat(tf.unstack(filters), 0), (1, 2, 0))[:, :, None]
+    # Rows of a convolution that takes channels one by one may not differ in stride.
+    y = tf.nn.depthwise_conv2d(x, tf.repeat(kernel, x.shape[-1], axis=2), [1, 1, 1, 1], "VALID")
+    y = y[:, ::row_stride, ::column_stride]
+    shape = tf.concat([tf.shape(y)[:3], [parts, x.shape[-1] // parts, 2, filters.shape[1]]], 0)
+    y = tf.reshape(y, shape)
+    real, imag = y[..., 0, :, 0, :], y[..., 0, :, 1, :]
+    if parts == 2:
+        real, imag = real - y[..., 1, :, 1, :], imag + y[..., 1, :, 0, :]
+    return modulus_axis(tf.stack([real, imag]), axis=0)
 
 
 def _divided(size: int | None, d: int) -> int | None:
