@@ -7,6 +7,8 @@
 //   product 2, kernel gradient:  a (..., d k), b (..., d n) [gate as b]  -> (d, k, n) [sums (d n)]
 // The gate is the output of a product 0 with relu; sums are the gradient of its bias.
 // KerasPhaseRescale(w, keep, gain...): w (d, ...), keep and [gain] (1, ...)  -> (d, ...)
+// KerasPhaseMultiply(a, b, table; sum): a, b (..., d n), one of them perhaps a single row (d n); table
+//   (d, d, d): out_k = sum_ij table[i, j, k] a_i b_j                 -> (..., d n), or with sum (d n)
 // KerasPhaseWaveletModulus(x, filters, rows, columns, slope...; row_stride, column_stride, parts):
 //   x (batch, height, width, parts n), filters (2, f, *window)       -> (batch, *places, n, f)
 //   with a slope of that shape                                         -> the gradient by x
@@ -22,6 +24,7 @@
 
 #include "cpu/select.h"
 #include "keras_phase/bilinear.h"
+#include "keras_phase/multiply.h"
 #include "keras_phase/tf_c_api.h"
 #include "keras_phase/wavelet_modulus.h"
 
@@ -298,6 +301,69 @@ void* CreateBilinear(TF_OpKernelConstruction* construction) {
 
 void DeleteBilinear(void* state) { delete static_cast<Attributes*>(state); }
 
+template <typename T>
+void ComputeMultiply(void* state, TF_OpKernelContext* context) {
+  const bool sum = *static_cast<int64_t*>(state) != 0;
+  Call call(context);
+  const TF_Tensor* inputs[3];
+  for (int i = 0; i < 3; ++i) {
+    inputs[i] = call.Input(i);
+    if (inputs[i] == nullptr) return;
+  }
+  const std::vector<int64_t> a = Shape(inputs[0]), b = Shape(inputs[1]), f = Shape(inputs[2]);
+  const std::string received =
+      "Received: a.shape=" + Text(a) + ", b.shape=" + Text(b) + ", table.shape=" + Text(f);
+  if (f.size() != 3 || f[0] < 1 || f[0] > 256 || f[1] != f[0] || f[2] != f[0]) {
+    return call.Fail("Expected a table (d, d, d). " + received);
+  }
+  const int64_t d = f[0];
+  const bool one_a = a.size() == 1 && b.size() != 1, one_b = b.size() == 1 && a.size() != 1;
+  if (a.empty() || b.empty() || a.back() % d || a.back() != b.back() ||
+      (!one_a && !one_b && a != b)) {
+    return call.Fail("Expected a and b of one shape (..., d*n), or one of them (d*n). " + received);
+  }
+  const std::vector<int64_t>& shape = one_a ? b : a;
+  std::vector<int> start = {0}, left, right;
+  std::vector<T> coefficient;
+  const double* table = static_cast<const double*>(tf->TensorData(inputs[2]));
+  for (int64_t k = 0; k < d; ++k) {
+    for (int64_t i = 0; i < d; ++i) {
+      for (int64_t j = 0; j < d; ++j) {
+        const double value = table[(i * d + j) * d + k];
+        if (value == 0) continue;
+        left.push_back(static_cast<int>(i));
+        right.push_back(static_cast<int>(j));
+        coefficient.push_back(static_cast<T>(value));
+      }
+    }
+    start.push_back(static_cast<int>(left.size()));
+  }
+  Multiply<T> p;
+  p.rows = Count(shape, shape.size() - 1), p.size = shape.back() / d;
+  p.dimension = static_cast<int>(d);
+  p.start = start.data(), p.left = left.data(), p.right = right.data();
+  p.coefficient = coefficient.data();
+  p.a = static_cast<const T*>(tf->TensorData(inputs[0]));
+  p.b = static_cast<const T*>(tf->TensorData(inputs[1]));
+  p.a_stride = one_a ? 0 : shape.back(), p.b_stride = one_b ? 0 : shape.back();
+  p.out_stride = sum ? 0 : shape.back(), p.sum = sum;
+  p.out = call.Output<T>(sum ? std::vector<int64_t>{shape.back()} : shape);
+  if (p.out == nullptr) return;
+  if (sum && p.rows == 0) std::memset(p.out, 0, shape.back() * sizeof(T));
+  RunMultiply(p);
+}
+
+void* CreateMultiply(TF_OpKernelConstruction* construction) {
+  TF_Status* s = tf->NewStatus();
+  int64_t* sum = new int64_t(0);
+  tf->OpKernelConstruction_GetAttrInt64(construction, "sum", sum, s);
+  if (tf->GetCode(s) != kOk) tf->OpKernelConstruction_Failure(construction, s);
+  tf->DeleteStatus(s);
+  return sum;
+}
+
+void DeleteMultiply(void* state) { delete static_cast<int64_t*>(state); }
+
 struct WaveletAttributes {
   int64_t row_stride = 1, column_stride = 1, parts = 1, num_slope = 0;
 };
@@ -475,6 +541,12 @@ bool Register() {
                  DeleteRescale, s);
   RegisterKernel("KerasPhaseRescale", kDoubleType, CreateRescale, ComputeRescale<double>,
                  DeleteRescale, s);
+  RegisterOp("KerasPhaseMultiply", {"T: {float, double}", "sum: int = 0"},
+             {"a: T", "b: T", "table: double"}, {"out: T"}, s);
+  RegisterKernel("KerasPhaseMultiply", kFloatType, CreateMultiply, ComputeMultiply<float>,
+                 DeleteMultiply, s);
+  RegisterKernel("KerasPhaseMultiply", kDoubleType, CreateMultiply, ComputeMultiply<double>,
+                 DeleteMultiply, s);
   RegisterOp("KerasPhaseWaveletModulus", {"T: {float, double}", "row_stride: int", "column_stride: int",
               "parts: int", "num_slope: int >= 0"},
              {"x: T", "filters: T", "rows: int32", "columns: int32", "slope: num_slope * T"},

@@ -17,6 +17,8 @@ namespace keras_phase {
   namespace set {                       \
   extern const Kernels<float> kFloat;   \
   extern const Kernels<double> kDouble; \
+  extern const MultiplyKernels<float> kMultiplyFloat; \
+  extern const MultiplyKernels<double> kMultiplyDouble; \
   extern const WaveletKernels<float> kWaveletFloat; \
   extern const WaveletKernels<double> kWaveletDouble; \
   }
@@ -33,6 +35,8 @@ struct Set {
   const char* name;
   const Kernels<float>* single;
   const Kernels<double>* twice;
+  const MultiplyKernels<float>* multiply_single;
+  const MultiplyKernels<double>* multiply_twice;
   const WaveletKernels<float>* wavelet_single;
   const WaveletKernels<double>* wavelet_twice;
   bool (*available)();
@@ -65,10 +69,10 @@ bool HasAvx512() {
 // From the best on.
 const Set kSets[] = {
 #if defined(__x86_64__)
-    {"avx512", &avx512::kFloat, &avx512::kDouble, &avx512::kWaveletFloat, &avx512::kWaveletDouble, HasAvx512},
-    {"avx2", &avx2::kFloat, &avx2::kDouble, &avx2::kWaveletFloat, &avx2::kWaveletDouble, HasAvx2},
+    {"avx512", &avx512::kFloat, &avx512::kDouble, &avx512::kMultiplyFloat, &avx512::kMultiplyDouble, &avx512::kWaveletFloat, &avx512::kWaveletDouble, HasAvx512},
+    {"avx2", &avx2::kFloat, &avx2::kDouble, &avx2::kMultiplyFloat, &avx2::kMultiplyDouble, &avx2::kWaveletFloat, &avx2::kWaveletDouble, HasAvx2},
 #endif
-    {"baseline", &baseline::kFloat, &baseline::kDouble, &baseline::kWaveletFloat, &baseline::kWaveletDouble, [] { return true; }},
+    {"baseline", &baseline::kFloat, &baseline::kDouble, &baseline::kMultiplyFloat, &baseline::kMultiplyDouble, &baseline::kWaveletFloat, &baseline::kWaveletDouble, [] { return true; }},
 };
 
 std::atomic<const Set*> chosen{nullptr};
@@ -85,6 +89,8 @@ const Set& Chosen() {
 
 const Kernels<float>& KernelsOf(float) { return *Chosen().single; }
 const Kernels<double>& KernelsOf(double) { return *Chosen().twice; }
+const MultiplyKernels<float>& MultiplyKernelsOf(float) { return *Chosen().multiply_single; }
+const MultiplyKernels<double>& MultiplyKernelsOf(double) { return *Chosen().multiply_twice; }
 const WaveletKernels<float>& WaveletKernelsOf(float) { return *Chosen().wavelet_single; }
 const WaveletKernels<double>& WaveletKernelsOf(double) { return *Chosen().wavelet_twice; }
 
@@ -147,6 +153,26 @@ void RescalePart(void* context, int part) {
   const RescaleCut<T>& cut = *static_cast<RescaleCut<T>*>(context);
   const int64_t size = cut.problem->size;
   cut.kernels->rescale(*cut.problem, size * part / cut.parts, size * (part + 1) / cut.parts);
+}
+
+template <typename T>
+struct MultiplyCut {
+  const Multiply<T>* problem;
+  int parts;
+  bool by_columns;
+};
+
+template <typename T>
+void MultiplyPart(void* context, int part) {
+  const MultiplyCut<T>& cut = *static_cast<MultiplyCut<T>*>(context);
+  const Multiply<T>& p = *cut.problem;
+  const int64_t size = cut.by_columns ? p.size : p.rows;
+  const int64_t begin = size * part / cut.parts, end = size * (part + 1) / cut.parts;
+  if (cut.by_columns) {
+    MultiplyKernelsOf(T{}).run(p, 0, p.rows, begin, end);
+  } else {
+    MultiplyKernelsOf(T{}).run(p, begin, end, 0, p.size);
+  }
 }
 
 // Rows of the moduli that a task makes; the rows above them are read once more.
@@ -231,6 +257,21 @@ template <typename T>
 void RunRowSum(const RowSum<T>& p) {
   KernelsOf(T{}).row_sum(p, 0, p.columns);
 }
+
+template <typename T>
+void RunMultiply(const Multiply<T>& p) {
+  const int64_t elements = p.rows * p.size * p.dimension;
+  const int64_t threads = std::min<int64_t>(NumThreads(), 1 + elements / kMinElements);
+  // A sum over the rows stays with one thread, in the order of the rows.
+  const bool by_columns = p.sum || p.rows < threads;
+  const int64_t most = by_columns ? p.size : p.rows;
+  MultiplyCut<T> cut = {&p, static_cast<int>(std::max<int64_t>(1, std::min(threads, most))),
+                        by_columns};
+  RunParts(cut.parts, MultiplyPart<T>, &cut);
+}
+
+template void RunMultiply<float>(const Multiply<float>&);
+template void RunMultiply<double>(const Multiply<double>&);
 
 template <typename T>
 void RunWaveletModulus(const WaveletModulus<T>& p) {

@@ -3,6 +3,7 @@
 #define KERAS_PHASE_SELECT_H_
 
 #include "keras_phase/bilinear.h"
+#include "keras_phase/multiply.h"
 #include "keras_phase/wavelet_modulus.h"
 
 namespace keras_phase {
@@ -21,6 +22,9 @@ void RunRowSum(const RowSum<T>& problem);
 
 template <typename T>
 void RunRescale(const Rescale<T>& problem);
+
+template <typename T>
+void RunMultiply(const Multiply<T>& problem);
 
 // The modulus, or with a slope its gradient.
 template <typename T>

@@ -23,7 +23,6 @@ import keras
 import numpy as np
 
 from ..algebras import Algebra
-from .modulus import modulus_axis
 
 Tensor = Any
 
@@ -38,7 +37,7 @@ _HOW = (
     "`KERAS_PHASE_NATIVE=require pip install --no-cache-dir --force-reinstall keras_phase`"
 )
 # The product, and its gradients by the input and by the kernel, as the op numbers them.
-_FORWARD, _INPUT_GRADIENT, _KERNEL_GRADIENT = range(3)
+FORWARD, INPUT_GRADIENT, KERNEL_GRADIENT = range(3)
 # A trace started by one of these modules is saved, so it may hold stock operations only.
 _SAVING = ("keras.src.export", "tensorflow.python.saved_model", "tensorflow.lite", "tf2onnx")
 
@@ -63,7 +62,7 @@ def unavailable_reason() -> str | None:
 
 def instruction_set() -> str:
     """Which instructions the native kernels use: `"avx512"`, `"avx2"` or `"baseline"`."""
-    return _library().functions.keras_phase_instruction_set().decode()
+    return library().functions.keras_phase_instruction_set().decode()
 
 
 @contextlib.contextmanager
@@ -73,7 +72,7 @@ def forced_instruction_set(name: str) -> Iterator[None]:
     Raises:
         ValueError: if this processor or build does not have it.
     """
-    functions, before = _library().functions, instruction_set()
+    functions, before = library().functions, instruction_set()
     if not functions.keras_phase_force_instruction_set(name.encode()):
         raise ValueError(
             "Expected an instruction set that this processor and build have, of 'avx512', 'avx2', "
@@ -110,7 +109,7 @@ def dense(
     exact = kernel.dtype == np.float64 or algebra.factorization is None
     factors = _eager_factors(algebra, exact) if executing_eagerly() else _factors(algebra, exact)
     biases = [] if bias is None else [bias]
-    return _bilinear(x, kernel, factors, _FORWARD, bias=biases, relu=int(relu)).out
+    return bilinear(x, kernel, factors, FORWARD, bias=biases, relu=int(relu)).out
 
 
 def rescale(w: Tensor, keep: Tensor, gain: Tensor | None = None) -> Tensor:
@@ -122,8 +121,24 @@ def rescale(w: Tensor, keep: Tensor, gain: Tensor | None = None) -> Tensor:
         gain: float32, `(1, ...)`; None counts as 0.
     """
     gains = [] if gain is None else [gain]
-    y = _library().ops.keras_phase_rescale(w=w, keep=keep, gain=gains)
+    y = library().ops.keras_phase_rescale(w=w, keep=keep, gain=gains)
     y.set_shape(w.shape)
+    return y
+
+
+def multiply(a: Tensor, b: Tensor, table: np.ndarray, sum_rows: bool = False) -> Tensor:
+    """`out_k = sum_ij table[i, j, k] a_i b_j` for elements `(..., d*n)`.
+
+    Args:
+        a: `(..., d*n)`, or a row `(d*n,)` that serves all rows of `b`.
+        b: the same.
+        table: `(d, d, d)`.
+        sum_rows: add the products of all rows up, `(d*n,)`.
+    """
+    a, b = keras.ops.convert_to_tensor(a), keras.ops.convert_to_tensor(b)
+    table = table.astype("float64") if isinstance(table, np.ndarray) else table
+    y = library().ops.keras_phase_multiply(a=a, b=b, table=table, sum=int(sum_rows))
+    y.set_shape(a.shape[-1:] if sum_rows else b.shape if a.shape.rank == 1 else a.shape)
     return y
 
 
@@ -152,7 +167,7 @@ def wavelet_modulus(
         `(batch, *places, n, filters)`, with a gradient by `x`.
     """
     x = keras.ops.convert_to_tensor(x)
-    y = _library().ops.keras_phase_wavelet_modulus(
+    y = library().ops.keras_phase_wavelet_modulus(
         x=x,
         filters=keras.ops.convert_to_tensor(filters, dtype=x.dtype),
         rows=rows.astype("int32"),
@@ -180,7 +195,7 @@ def lowest(scores: np.ndarray, count: int) -> np.ndarray:
             f"Received: scores of shape {scores.shape} and dtype {scores.dtype}, count={count}"
         )
     chosen = np.empty(scores.shape, bool)
-    select = getattr(_library().functions, f"keras_phase_lowest_{scores.dtype}")
+    select = getattr(library().functions, f"keras_phase_lowest_{scores.dtype}")
     select(scores.ctypes.data, scores.size, int(count), chosen.ctypes.data)
     return chosen
 
@@ -201,7 +216,8 @@ def executing_eagerly() -> bool:
 _DTYPES = ("float32", "float64")
 
 
-def _library() -> _Library:
+def library() -> _Library:
+    """The loaded library; `RuntimeError` with the reason if there is none."""
     loaded = _load()
     if isinstance(loaded, str):
         raise RuntimeError(f"The native operations are not available: {loaded}")
@@ -251,6 +267,8 @@ def _try_to_load() -> _Library | str:
 def _open() -> _Library:
     import tensorflow as tf
 
+    from . import native_gradients
+
     # TensorFlow has to be the first to open the file: it makes the ops that appear meanwhile.
     ops = tf.load_op_library(str(LIBRARY))
     functions = ctypes.CDLL(str(LIBRARY))
@@ -267,11 +285,11 @@ def _open() -> _Library:
         raise OSError(f"it has ABI {functions.keras_phase_abi_version()}, expected {ABI_VERSION}")
     threads = tf.config.threading.get_intra_op_parallelism_threads()
     functions.keras_phase_set_num_threads(threads or len(os.sched_getaffinity(0)))
-    tf.RegisterGradient("KerasPhaseBilinear")(_bilinear_gradient)
-    tf.RegisterGradient("KerasPhaseWaveletModulus")(_wavelet_gradient)
-    library = _Library(ops, functions)
-    _check_itself(library, tf)
-    return library
+    for op, gradient in native_gradients.GRADIENTS.items():
+        tf.RegisterGradient(op)(gradient)
+    loaded = _Library(ops, functions)
+    _check_itself(loaded, tf)
+    return loaded
 
 
 def _check_itself(library: _Library, tf: Any) -> None:
@@ -279,104 +297,29 @@ def _check_itself(library: _Library, tf: Any) -> None:
     with tf.init_scope():
         one = tf.constant([[1.0, 1.0, 1.0]], "float64")
         y = library.ops.keras_phase_bilinear(
-            a=[[2.0, 3.0]], b=[[[5.0], [7.0]]], factors=one, bias=[[1.0]], gate=[], product=_FORWARD
+            a=[[2.0, 3.0]], b=[[[5.0], [7.0]]], factors=one, bias=[[1.0]], gate=[], product=FORWARD
         )
         if y.out.numpy().tolist() != [[32.0]]:
             raise OSError("it computes 2 * 5 + 3 * 7 + 1 wrongly")
 
 
-def _bilinear(a: Tensor, b: Tensor, factors: Tensor, product: int, **more: Any) -> Any:
+def bilinear(a: Tensor, b: Tensor, factors: Tensor, product: int, **more: Any) -> Any:
     """The op; its results are `out` and `sums`."""
     d = factors.shape[1] // 3
     arguments = {"bias": [], "gate": [], **more}
-    y = _library().ops.keras_phase_bilinear(a=a, b=b, factors=factors, product=product, **arguments)
-    if product == _KERNEL_GRADIENT:
+    y = library().ops.keras_phase_bilinear(a=a, b=b, factors=factors, product=product, **arguments)
+    if product == KERNEL_GRADIENT:
         y.out.set_shape((d, _divided(a.shape[-1], d), _divided(b.shape[-1], d)))
         for sums in y.sums:
             sums.set_shape(b.shape[-1:])
     elif a.shape.rank is not None:
-        size = b.shape[2] if product == _FORWARD else b.shape[1]
+        size = b.shape[2] if product == FORWARD else b.shape[1]
         y.out.set_shape((*a.shape[:-1], None if size is None else d * size))
     return y
 
 
-def _wavelet_gradient(op: Any, slope: Tensor) -> tuple:
-    """By the native op; of that gradient again, by stock operations."""
-    import tensorflow as tf
-
-    x, filters, rows, columns, *slopes = op.inputs
-    attributes = {name: op.get_attr(name) for name in ("row_stride", "column_stride", "parts")}
-    if not slopes:
-        by_x = _library().ops.keras_phase_wavelet_modulus(
-            x=x, filters=filters, rows=rows, columns=columns, slope=[slope], **attributes
-        )
-        by_x.set_shape(x.shape)
-        return by_x, None, None, None
-    with tf.GradientTape() as outer:
-        outer.watch([x, *slopes])
-        with tf.GradientTape() as inner:
-            inner.watch(x)
-            y = _stock_wavelet_modulus(x, filters, rows, columns, **attributes)
-        by_x = inner.gradient(y, x, output_gradients=slopes[0])
-    by_x, by_slope = outer.gradient(by_x, [x, *slopes], output_gradients=slope)
-    return by_x, None, None, None, by_slope
-
-
-def _stock_wavelet_modulus(
-    x: Tensor,
-    filters: Tensor,
-    rows: Tensor,
-    columns: Tensor,
-    row_stride: int,
-    column_stride: int,
-    parts: int,
-) -> Tensor:
-    """What the op computes, for derivatives that it does not have."""
-    import tensorflow as tf
-
-    x = tf.pad(x, [[0, 0], [0, 1], [0, 1], [0, 0]])  # the place -1
-    height, width = tf.shape(x)[1], tf.shape(x)[2]
-    x = tf.gather(x, tf.where(rows < 0, height - 1, rows), axis=1)
-    x = tf.gather(x, tf.where(columns < 0, width - 1, columns), axis=2)
-    kernel = tf.transpose(tf.concat(tf.unstack(filters), 0), (1, 2, 0))[:, :, None]
-    # Rows of a convolution that takes channels one by one may not differ in stride.
-    y = tf.nn.depthwise_conv2d(x, tf.repeat(kernel, x.shape[-1], axis=2), [1, 1, 1, 1], "VALID")
-    y = y[:, ::row_stride, ::column_stride]
-    shape = tf.concat([tf.shape(y)[:3], [parts, x.shape[-1] // parts, 2, filters.shape[1]]], 0)
-    y = tf.reshape(y, shape)
-    real, imag = y[..., 0, :, 0, :], y[..., 0, :, 1, :]
-    if parts == 2:
-        real, imag = real - y[..., 1, :, 1, :], imag + y[..., 1, :, 0, :]
-    return modulus_axis(tf.stack([real, imag]), axis=0)
-
-
 def _divided(size: int | None, d: int) -> int | None:
     return None if size is None else size // d
-
-
-def _bilinear_gradient(op: Any, slope: Tensor, *slopes_of_sums: Tensor) -> tuple:
-    """Of each of the three products, in terms of the other two."""
-    import tensorflow as tf
-
-    a, b, factors, *more = op.inputs
-    product = op.get_attr("product")
-    if product == _FORWARD:
-        gate = [op.outputs[0]] if op.get_attr("relu") else []
-        by_a = _bilinear(slope, b, factors, _INPUT_GRADIENT, gate=gate).out
-        by_b = _bilinear(a, slope, factors, _KERNEL_GRADIENT, gate=gate, num_sums=len(more))
-        return by_a, by_b.out, None, *by_b.sums
-
-    def gated(x: Tensor) -> Tensor:
-        return tf.where(more[0] > 0, x, tf.zeros_like(x)) if more else x
-
-    if product == _INPUT_GRADIENT:
-        by_a = gated(_bilinear(slope, b, factors, _FORWARD).out)
-        by_b = _bilinear(slope, gated(a), factors, _KERNEL_GRADIENT).out
-    else:
-        by_a = _bilinear(gated(b), slope, factors, _INPUT_GRADIENT).out
-        by_b = gated(sum(slopes_of_sums, _bilinear(a, slope, factors, _FORWARD).out))
-    # The gate only switches: its gradient is 0 wherever it has one.
-    return by_a, by_b, None, *(None for _ in more)
 
 
 @functools.lru_cache(maxsize=64)

@@ -18,7 +18,7 @@ from keras import ops
 
 from .. import algebras
 from ..algebras import Algebra
-from . import layout
+from . import layout, native
 from .modulus import is_half
 
 Tensor = Any
@@ -173,6 +173,8 @@ def multiply(a: Tensor, b: Tensor, algebra: Any) -> Tensor:
     [[-1.0, 1.0]]
     """
     algebra = algebras.get(algebra)
+    if _fit_one_operation(a, b) and native.serves(a, b):
+        return native.multiply(a, b, algebra.structure_constants)
     a_parts, b_parts = (layout.split(t, algebra.dimension) for t in (a, b))
     result = []
     for terms in _product_terms(algebra):
@@ -183,6 +185,16 @@ def multiply(a: Tensor, b: Tensor, algebra: Any) -> Tensor:
             else ops.zeros_like(ops.multiply(a_parts[0], b_parts[0]))
         )
     return layout.merge(result)
+
+
+def _fit_one_operation(a: Tensor, b: Tensor) -> bool:
+    """Whether both have one shape and dtype, or one of them is a single row."""
+    if not hasattr(a, "dtype") or not hasattr(b, "dtype") or a.dtype != b.dtype:
+        return False
+    if () in (tuple(a.shape), tuple(b.shape)):
+        return False
+    same = tuple(a.shape) == tuple(b.shape) and None not in a.shape[1:]
+    return same or (a.shape[-1] == b.shape[-1] and 1 in (len(a.shape), len(b.shape)))
 
 
 def conjugate(x: Tensor, algebra: Any) -> Tensor:

@@ -127,7 +127,7 @@ def test_same_input_gives_the_same_bits_on_every_number_of_threads():
     x, kernel = normal((300, 2 * 200)), normal((2, 200, 190), seed=1)
     results = []
     for threads in (1, 2, 5, 2):
-        native._library().functions.keras_phase_set_num_threads(threads)
+        native.library().functions.keras_phase_set_num_threads(threads)
         results.append(native.dense(x, kernel, algebra).numpy())
     for other in results[1:]:
         np.testing.assert_array_equal(other, results[0])
@@ -202,7 +202,7 @@ def test_exports_hold_stock_operations_only(tmp_path):
 def test_bad_shapes_are_invalid_arguments(a, b, product, words):
     factors = native._factors(algebras.get("complex"), False)
     with pytest.raises(tf.errors.InvalidArgumentError) as error:
-        native._library().ops.keras_phase_bilinear(
+        native.library().ops.keras_phase_bilinear(
             a=normal(a), b=normal(b), factors=factors, bias=[], gate=[], product=product
         )
     assert words in str(error.value)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_phase.ops import native
+from keras_phase.ops import native, native_gradients
 
 pytestmark = pytest.mark.skipif(
     native.unavailable_reason() is not None and os.environ.get("KERAS_PHASE_NATIVE") != "require",
@@ -75,7 +75,7 @@ def slope(function, x, weights):
 def stock(arguments):
     _, filters, rows, columns, strides, parts = arguments
     constants = (tf.constant(filters), tf.constant(rows, "int32"), tf.constant(columns, "int32"))
-    return lambda x: native._stock_wavelet_modulus(x, *constants, *strides, parts)
+    return lambda x: native_gradients.stock_wavelet_modulus(x, *constants, *strides, parts)
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
@@ -142,7 +142,7 @@ def test_equal_bits_on_any_number_of_threads(name):
     x, *rest = case(name, "float32")
     x = np.tile(x, (3, 4, 4, 1))
     rest[1:3] = [np.arange(x.shape[1]), np.arange(x.shape[2])]
-    functions, found = native._library().functions, []
+    functions, found = native.library().functions, []
     before = tf.config.threading.get_intra_op_parallelism_threads() or len(os.sched_getaffinity(0))
     for threads in (1, 2, 5):
         functions.keras_phase_set_num_threads(threads)
@@ -207,4 +207,4 @@ def test_bad_input_is_an_error_with_the_shapes(name):
     for integer in ("rows", "columns"):
         arguments[integer] = arguments[integer].astype("int32")
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
-        native._library().ops.keras_phase_wavelet_modulus(**arguments)
+        native.library().ops.keras_phase_wavelet_modulus(**arguments)
