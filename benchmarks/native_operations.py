@@ -1,0 +1,212 @@
+"""The native operations against what one would use instead, forward and with gradients.
+
+* `multiply`: the elementwise product of an algebra, against the composed TensorFlow operations (in
+  a graph and under XLA) and against the addition of as many numbers, which only moves memory.
+* `wavelet`: the modulus of L complex wavelet responses, against `depthwise_conv2d` with real and
+  imaginary filters in TensorFlow, and against PyTorch's grouped convolution (if it is installed).
+* `lowest`: the choice of half of a layer's weights at a mask update, against `np.sort` and
+  `np.partition`.
+
+    python benchmarks/native_operations.py [--cases multiply,wavelet,lowest] [--threads 1]
+"""
+
+import dataclasses
+import importlib.util
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from absl import app, flags
+
+from keras_phase import algebras
+from keras_phase.ops import native
+from pairing import compare, write
+
+_CASES = flags.DEFINE_list("cases", ["multiply", "wavelet", "lowest"], "What to time.")
+_THREADS = flags.DEFINE_integer("threads", 1, "Threads of both sides.")
+_ROUNDS = flags.DEFINE_integer("rounds", 11, "Paired rounds.")
+
+# Numbers in an operand.
+MULTIPLY = [
+    (size, name)
+    for size in (2**20, 2**23)
+    for name in ("complex", "quaternion", "cross", "m2r", "dual")
+]
+# Batch, height, width, channels, filters, window, stride.
+WAVELET = [
+    (8, 32, 32, 64, 8, 7, 2),
+    (8, 32, 32, 256, 4, 5, 1),
+    (1, 128, 128, 32, 8, 7, 2),
+    (1, 128, 128, 32, 8, 13, 2),
+]
+LOWEST = [2**16, 4_000_000]
+
+Pair = tuple[dict[str, Any], Callable[[], Any], dict[str, Callable[[], Any]]]
+
+
+def step(function: Callable, *inputs: tf.Tensor, **options: Any) -> Callable[[], Any]:
+    """Value and gradients by the inputs, as one graph."""
+
+    @tf.function(**options)
+    def run(*inputs: tf.Tensor) -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            y = function(*inputs)
+        return tape.gradient(y, inputs)
+
+    return lambda: run(*inputs)
+
+
+def multiply() -> Iterator[Pair]:
+    """The elementwise product."""
+    for size, name in MULTIPLY:
+        table = algebras.get(name).structure_constants
+        d = table.shape[0]
+        a, b = (tf.random.normal((size // (256 * d), 256 * d), seed=s) for s in (1, 2))
+        ours, composed = _products(table)
+        row = {"case": "multiply", "shape": f"{name} {size}"}
+        yield (
+            {**row, "what": "forward"},
+            _graph(ours, a, b),
+            {
+                "graph": _graph(composed, a, b),
+                "xla": _graph(composed, a, b, jit_compile=True),
+                "add": _graph(lambda a, b: a + b, a, b),
+            },
+        )
+        yield (
+            {**row, "what": "gradients"},
+            step(ours, a, b),
+            {"graph": step(composed, a, b), "xla": step(composed, a, b, jit_compile=True)},
+        )
+
+
+def _products(table: np.ndarray) -> tuple[Callable, Callable]:
+    d = table.shape[0]
+    terms = [
+        [(i, j, float(table[i, j, k])) for i, j in np.argwhere(table[:, :, k])] for k in range(d)
+    ]
+
+    def composed(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
+        p, q = tf.split(a, d, -1), tf.split(b, d, -1)
+        parts = [tf.add_n([c * p[i] * q[j] for i, j, c in terms[k]]) for k in range(d)]
+        return tf.concat(parts, -1)
+
+    return lambda a, b: native.multiply(a, b, table), composed
+
+
+def wavelet() -> Iterator[Pair]:
+    """The modulus of wavelet responses, reflected at the edges."""
+    rng = np.random.default_rng(0)
+    for batch, height, width, n, count, k, stride in WAVELET:
+        x = tf.constant(rng.normal(size=(batch, height, width, n)), "float32")
+        filters = rng.normal(size=(2, count, k, k)).astype("float32")
+        opposite = filters[:, :, ::-1, ::-1]
+        filters = np.stack([filters[0] + opposite[0], filters[1] - opposite[1]])
+        ours, depthwise = _moduli(x.shape, filters, stride)
+        peers = {
+            "forward": {"depthwise": _graph(depthwise, x)},
+            "gradients": {"depthwise": step(depthwise, x)},
+        }
+        if importlib.util.find_spec("torch"):
+            peers["forward"]["torch"], peers["gradients"]["torch"] = _torch(
+                x.numpy(), filters, stride
+            )
+        shape = f"{batch}x{height}x{width}x{n} L{count} {k}x{k} s{stride}"
+        row = {"case": "wavelet", "shape": shape}
+        yield {**row, "what": "forward"}, _graph(ours, x), peers["forward"]
+        yield {**row, "what": "gradients"}, step(ours, x), peers["gradients"]
+
+
+def _moduli(shape: tf.TensorShape, filters: np.ndarray, stride: int) -> tuple[Callable, Callable]:
+    _, height, width, n = shape
+    count, k, _ = filters.shape[1:]
+    rows, columns = (np.pad(np.arange(size), k // 2, mode="reflect") for size in (height, width))
+    kernel = filters.reshape(2 * count, k, k).transpose(1, 2, 0)[:, :, None].repeat(n, axis=2)
+    edge = [k // 2] * 2
+
+    def depthwise(x: tf.Tensor) -> tf.Tensor:
+        x = tf.pad(x, [[0, 0], edge, edge, [0, 0]], mode="REFLECT")
+        y = tf.nn.depthwise_conv2d(x, kernel, [1, stride, stride, 1], "VALID")
+        y = tf.reshape(y, (*y.shape[:3], n, 2, count))
+        return tf.sqrt(tf.reduce_sum(tf.square(y), axis=-2) + 1e-12)
+
+    return (
+        lambda x: native.wavelet_modulus(x, filters, rows, columns, (stride, stride), 1),
+        depthwise,
+    )
+
+
+def lowest() -> Iterator[Pair]:
+    """The selection of a mask update, of random scores."""
+    for size in LOWEST:
+        scores = np.abs(np.random.default_rng(0).normal(size=size)).astype("float32")
+        yield (
+            {"case": "lowest", "shape": str(size), "what": "forward"},
+            lambda scores=scores: native.lowest(scores, scores.size // 2),
+            {
+                "sort": lambda scores=scores: np.sort(scores)[scores.size // 2],
+                "partition": lambda scores=scores: np.partition(scores, scores.size // 2),
+            },
+        )
+
+
+def _graph(function: Callable, *inputs: tf.Tensor, **options: Any) -> Callable[[], Any]:
+    run = tf.function(function, **options)
+    return lambda: run(*inputs)
+
+
+def _torch(x: np.ndarray, filters: np.ndarray, stride: int) -> tuple[Callable, Callable]:
+    import torch
+
+    torch.set_num_threads(_THREADS.value)
+    n, count, k = x.shape[-1], filters.shape[1], filters.shape[-1]
+    x = torch.tensor(x.transpose(0, 3, 1, 2).copy())
+    kernel = torch.tensor(np.tile(filters.reshape(2 * count, 1, k, k), (n, 1, 1, 1)))
+
+    def function(x: Any) -> Any:
+        x = torch.nn.functional.pad(x, (k // 2,) * 4, mode="reflect")
+        y = torch.nn.functional.conv2d(x, kernel, stride=stride, groups=n)
+        y = y.reshape(x.shape[0], n, 2, count, *y.shape[2:])
+        return (y.square().sum(2) + 1e-12).sqrt()
+
+    def forward() -> Any:
+        with torch.no_grad():
+            return function(x)
+
+    def gradients() -> Any:
+        leaf = x.clone().requires_grad_(True)
+        function(leaf).sum().backward()
+        return leaf.grad
+
+    return forward, gradients
+
+
+def main(argv: list[str]) -> None:
+    del argv
+    tf.config.threading.set_intra_op_parallelism_threads(_THREADS.value)
+    reason = native.unavailable_reason()
+    if reason is not None:
+        raise SystemExit(f"nothing to time: {reason}")
+    rows = []
+    for case in _CASES.value:
+        for row, ours, peers in {"multiply": multiply, "wavelet": wavelet, "lowest": lowest}[
+            case
+        ]():
+            for name, peer in peers.items():
+                result = compare(ours, peer, _ROUNDS.value, calls=2)
+                rows.append(
+                    {
+                        **row,
+                        "peer": name,
+                        "threads": _THREADS.value,
+                        "instructions": native.instruction_set(),
+                        **dataclasses.asdict(result),
+                    }
+                )
+    write(f"native_operations_{_THREADS.value}", rows)
+
+
+if __name__ == "__main__":
+    app.run(main)
