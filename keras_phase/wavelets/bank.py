@@ -42,11 +42,11 @@ class FilterBank:
     def __post_init__(self) -> None:
         filters = np.asarray(self.filters)
         odd = filters.ndim > 1 and all(size % 2 for size in filters.shape[1:])
-        if not odd or not 2 <= filters.ndim <= 3 or len(filters) < 1:
+        if not odd or not 2 <= filters.ndim <= 3 or len(filters) < 2:
             raise ValueError(
-                "Expected `filters` of shape (filters, size) or (filters, height, width), the "
-                "low-pass one first, with odd sizes: the middle is the origin. Pad even ones with "
-                f"a zero. Received: filters.shape={filters.shape}"
+                "Expected two or more `filters`, of shape (filters, size) or (filters, height, "
+                "width), the low-pass one first, with odd sizes: the middle is the origin. Pad "
+                f"even ones with a zero. Received: filters.shape={filters.shape}"
             )
         object.__setattr__(self, "filters", filters.astype("complex128"))
 
@@ -69,6 +69,10 @@ class FilterBank:
     def is_real(self) -> bool:
         """Whether no filter has an imaginary part."""
         return not np.any(self.filters.imag)
+
+    def points(self) -> list[np.ndarray]:
+        """Coordinates of the window's places along each axis, the origin in the middle."""
+        return grid(self.window)
 
     def responses(self, size: int | Sequence[int] | None = None) -> np.ndarray:
         """Fourier transforms `(1 + wavelets, *size)` on a grid, by default of 64 or the window.
@@ -149,6 +153,11 @@ class FilterBank:
         """Inverse of `get_config`; without the closed form."""
         filters = np.asarray(config["real"]) + 1j * np.asarray(config["imag"])
         return cls(filters, config["name"])
+
+
+def grid(window: Sequence[int]) -> list[np.ndarray]:
+    """Coordinates of the places of a window, the origin in its middle."""
+    return list(np.meshgrid(*(np.arange(k) - k // 2 for k in window), indexing="ij"))
 
 
 def _sizes(size: int | Sequence[int], rank: int) -> tuple[int, ...]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..registry import Registry
 from . import mothers
-from .bank import FilterBank, Parameters
+from .bank import FilterBank, Parameters, grid
 from .mothers import MOTHERS
 
 BANKS: Registry = Registry("filter bank")
@@ -106,11 +106,6 @@ def sample(
     )
     real, imag = mother(points, *columns)
     return np.concatenate([low[None], real + 1j * imag])
-
-
-def grid(window: Sequence[int]) -> list[np.ndarray]:
-    """Coordinates of the places of a window, the origin in its middle."""
-    return list(np.meshgrid(*(np.arange(k) - k // 2 for k in window), indexing="ij"))
 
 
 def _from_mother(
