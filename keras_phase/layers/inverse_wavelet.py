@@ -58,11 +58,11 @@ class InverseWaveletTransformBody(BankBody):
 
     def call(self, inputs: Tensor) -> Tensor:
         """The signal whose coefficients are nearest to the inputs."""
-        return self._first(self._invert(self._last(inputs)))
+        return self._first(in_float32(self._invert)(self._last(inputs)))
 
     def _invert(self, x: Tensor) -> Tensor:
         n = x.shape[-1] // (self.coefficient_dimension * (1 + self.bank.wavelets))
-        x = in_float32(ops.moveaxis)(x, -1, 1)
+        x = ops.moveaxis(x, -1, 1)
         parts = layout.split(x, self.coefficient_dimension, axis=1)
         grouped = [self._grouped(p, n) for p in parts]  # batch, n, filters, *places
         if self._reads_parts:
@@ -72,7 +72,7 @@ class InverseWaveletTransformBody(BankBody):
         else:
             found = list(self._synthesise(tuple(grouped)))
         y = layout.merge(found, axis=1)
-        return ops.cast(ops.moveaxis(y, 1, -1), self.compute_dtype)
+        return ops.moveaxis(y, 1, -1)
 
     def _grouped(self, x: Tensor, n: int) -> Tensor:
         low, high = x[:, :n], x[:, n:]

@@ -205,7 +205,12 @@ def _depthwise(x: Tensor, filters: Tensor, strides: tuple[int, ...]) -> Tensor:
         filters = ops.cast(ops.flip(filters, axes), x.dtype)
     kernel = ops.expand_dims(ops.moveaxis(filters, 0, -1), -2)  # *window, 1, filters
     kernel = ops.repeat(kernel, x.shape[-1], axis=-2)
-    return ops.depthwise_conv(x, kernel, strides, "valid", data_format="channels_last")
+    # TensorFlow's kernels want equal strides: the rest of each is taken afterwards.
+    common = math.gcd(*strides)
+    y = ops.depthwise_conv(x, kernel, common, "valid", data_format="channels_last")
+    if max(strides) == common:
+        return y
+    return y[(slice(None), *(slice(None, None, stride // common) for stride in strides))]
 
 
 def _split(x: Tensor, parts: int, axis: int = -1) -> list[Tensor]:
