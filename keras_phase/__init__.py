@@ -21,6 +21,8 @@ from . import plots as plots
 from . import pruning as pruning
 from . import summary as summary
 from . import wavelets as wavelets
+from .constraints import NearestUnitary as NearestUnitary
+from .constraints import Parseval as Parseval
 from .constraints import PhaseQuantized as PhaseQuantized
 from .constraints import Sign as Sign
 from .constraints import UnitModulus as UnitModulus
@@ -165,6 +167,8 @@ __all__ = [
     "ModulusMaxPooling1D",
     "ModulusMaxPooling2D",
     "ModulusMaxPooling3D",
+    "NearestUnitary",
+    "Parseval",
     "PhaseCollapse",
     "PhaseConstantSparsity",
     "PhaseConv1D",

@@ -67,6 +67,31 @@ def soft_threshold(x: Tensor, threshold: Tensor, *, algebra: Any) -> Tensor:
     return from_polar(ops.relu(norm - ops.abs(threshold)), unit, algebra)
 
 
+@activation("modulus_sigmoid", symmetry="rotation", weights={"gain": 1.0, "bias": 0.0})
+@in_float32
+def modulus_sigmoid(x: Tensor, gain: Tensor, bias: Tensor, *, algebra: Any) -> Tensor:
+    """Replace every modulus by a trainable sigmoid: `y = sigmoid(g |x| + b) x / |x|`, 0 at 0.
+
+    The modulus of what comes out is between 0 and 1, and jumps at 0: small elements are blown up to
+    about `sigmoid(b)`. The gain starts at 1, the bias at 0. Degenerate case: with gain 0 every
+    element has the modulus `sigmoid(b)`.
+
+    Args:
+        x: `(..., d*n)`, component-major.
+        gain: `(n,)`, one number an element channel.
+        bias: `(n,)`, one number an element channel.
+        algebra: an `Algebra`, its name or its config.
+
+    Returns:
+        `(..., d*n)`; gradient 0 at 0, growing as `1 / |x|` near it.
+
+    Reference:
+        Guth, Zarka and Mallat, Phase collapse in neural networks, arXiv 2110.05283.
+    """
+    norm, unit = polar(x, algebra)
+    return from_polar(ops.sigmoid(gain * norm + bias), unit, algebra)
+
+
 @activation("amplitude_squash", symmetry="rotation")
 @in_float32
 def amplitude_squash(x: Tensor, *, algebra: Any) -> Tensor:

@@ -10,7 +10,7 @@ from ..ops import filtering, layout
 from ..ops.modulus import in_float32
 from ..wavelets.frame import dual_responses
 from .algebra_layer import register
-from .wavelet import BankBody
+from .wavelet_body import BankBody
 
 Tensor = Any
 

@@ -223,8 +223,9 @@ class ComplexStandardization(StandardizationBody, keras.layers.Layer):
 
     >>> x = keras.ops.array([[1.0, 1.0], [-1.0, -1.0]])
     >>> y = ComplexStandardization()(x, training=True)
-    >>> print(keras.ops.convert_to_numpy(y).round(3).tolist())
-    [[0.707, 0.707], [-0.707, -0.707]]
+    >>> print(keras.ops.convert_to_numpy(y).round(3))
+    [[ 0.707  0.707]
+     [-0.707 -0.707]]
     """
 
 
@@ -289,8 +290,8 @@ class ChannelNormalization(ChannelNormalizationBody, keras.layers.Layer):
     Example:
 
     >>> x = keras.ops.array([[3.0, 0.0, 0.0, 4.0]])
-    >>> print(keras.ops.convert_to_numpy(ChannelNormalization()(x)).round(4).tolist())
-    [[0.6, 0.0, 0.0, 0.8]]
+    >>> print(keras.ops.convert_to_numpy(ChannelNormalization()(x)).round(4))
+    [[0.6 0.  0.  0.8]]
     """
 
 

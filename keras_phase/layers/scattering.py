@@ -8,90 +8,13 @@ import numpy as np
 from keras import ops
 
 from ..ops import filtering
-from ..ops.modulus import in_float32, modulus_axis
+from ..ops.modulus import modulus_axis
 from ..wavelets import scattering
 from .algebra_layer import register
-from .reshaping import standardize_data_format
+from .scattering_body import ScatteringBody, folded, transformed
 from .window import require_positive
 
 Tensor = Any
-
-
-class ScatteringBody:
-    """What both scattering transforms share, for any Keras base class."""
-
-    rank: int
-
-    def __init__(
-        self,
-        J: int,
-        max_order: int,
-        log: bool,
-        epsilon: float,
-        data_format: str | None,
-        **kwargs: Any,
-    ):
-        super().__init__(**kwargs)
-        require_positive("J", J, "the log2 of the averaging's support")
-        if max_order not in (0, 1, 2):
-            raise ValueError(
-                f"Expected `max_order` to be 0, 1 or 2. Received: max_order={max_order!r}"
-            )
-        if not epsilon > 0:
-            raise ValueError(
-                "Expected a positive `epsilon`, which `log` adds to the coefficients. "
-                f"Received: epsilon={epsilon}"
-            )
-        self.J = J
-        self.max_order = max_order
-        self.log = log
-        self.epsilon = epsilon
-        self.data_format = standardize_data_format(data_format)
-        self.input_spec = keras.layers.InputSpec(ndim=self.rank + 2)
-
-    def _places(self, shape: tuple) -> tuple[int, ...]:
-        places = tuple(shape[2:] if self.data_format == "channels_first" else shape[1:-1])
-        if None in places:
-            raise ValueError(
-                f"The layer '{self.name}' ({type(self).__name__}) needs inputs of a known size: "
-                f"its filters depend on it. Received: input_shape={tuple(shape)}"
-            )
-        return places
-
-    def call(self, inputs: Tensor) -> Tensor:
-        """All coefficients, channel by channel."""
-        y = in_float32(self._coefficients)(inputs)
-        return ops.cast(y, self.compute_dtype)
-
-    def _coefficients(self, x: Tensor) -> Tensor:
-        first = self.data_format == "channels_first"
-        x = x if first else ops.moveaxis(x, -1, 1)
-        y = ops.concatenate(self._paths(x), axis=2)  # batch, channels, paths, *places
-        if self.log:
-            y = ops.log(y + self.epsilon)
-        places = tuple(y.shape[3:])
-        y = ops.reshape(y, (-1, y.shape[1] * y.shape[2], *places))
-        return y if first else ops.moveaxis(y, 1, -1)
-
-    def compute_output_shape(self, input_shape: tuple) -> tuple:
-        """`(batch, *places, channels*paths)`."""
-        places = self._output_places(self._places(input_shape))
-        axis = 1 if self.data_format == "channels_first" else -1
-        channels = input_shape[axis] * self.paths
-        if axis == 1:
-            return (input_shape[0], channels, *places)
-        return (input_shape[0], *places, channels)
-
-    def get_config(self) -> dict[str, Any]:
-        """Arguments of the constructor."""
-        return {
-            **super().get_config(),
-            "J": self.J,
-            "max_order": self.max_order,
-            "log": self.log,
-            "epsilon": self.epsilon,
-            "data_format": self.data_format,
-        }
 
 
 class Scattering2DBody(ScatteringBody):
@@ -161,7 +84,7 @@ class Scattering2DBody(ScatteringBody):
     def _paths(self, x: Tensor) -> list[Tensor]:
         """Coefficients of every order, `(batch, channels, paths, *places)`."""
         x = ops.expand_dims(ops.pad(x, self._pads, mode="reflect"), 2)
-        spectrum = _transform(x)
+        spectrum = transformed(x)
         found = [self._averaged(spectrum, 0)]
         if self.max_order < 1:
             return found
@@ -184,13 +107,13 @@ class Scattering2DBody(ScatteringBody):
         """Spectrum of `|x * psi|` for all angles of a scale, at every `2^j`-th place."""
         wave = ops.convert_to_tensor(self._waves[j, resolution])
         y = filtering.complex_product(spectrum, (wave, None))
-        y = filtering.inverse_transform(_folded(y, 2 ** (j - resolution), 2), 2)
-        return _transform(modulus_axis(ops.stack(y, axis=0), axis=0))
+        y = filtering.inversetransformed(folded(y, 2 ** (j - resolution), 2), 2)
+        return transformed(modulus_axis(ops.stack(y, axis=0), axis=0))
 
     def _averaged(self, spectrum: tuple[Tensor, Tensor], resolution: int) -> Tensor:
         low = ops.convert_to_tensor(self._low[resolution])
         y = filtering.complex_product(spectrum, (low, None))
-        y = filtering.inverse_transform(_folded(y, 2 ** (self.J - resolution), 2), 2)[0]
+        y = filtering.inversetransformed(folded(y, 2 ** (self.J - resolution), 2), 2)[0]
         return y[..., 1:-1, 1:-1]
 
     def get_config(self) -> dict[str, Any]:
@@ -287,7 +210,7 @@ class Scattering1DBody(ScatteringBody):
 
     def _paths(self, x: Tensor) -> list[Tensor]:
         """Coefficients of every order, `(batch, channels, paths, places)`."""
-        spectrum = _transform(ops.expand_dims(ops.pad(x, self._pads, mode="reflect"), 2), 1)
+        spectrum = transformed(ops.expand_dims(ops.pad(x, self._pads, mode="reflect"), 2), 1)
         found = [self._averaged(spectrum, 0)]
         if self.max_order < 1:
             return found
@@ -309,13 +232,13 @@ class Scattering1DBody(ScatteringBody):
     def _modulus(self, spectrum: tuple[Tensor, Tensor], wave: np.ndarray, stride: int) -> tuple:
         """Spectrum of `|x * psi|` at every `2^stride`-th place."""
         y = filtering.complex_product(spectrum, (ops.convert_to_tensor(wave), None))
-        y = filtering.inverse_transform(_folded(y, 2**stride, 1), 1)
-        return _transform(modulus_axis(ops.stack(y, axis=0), axis=0), 1)
+        y = filtering.inversetransformed(folded(y, 2**stride, 1), 1)
+        return transformed(modulus_axis(ops.stack(y, axis=0), axis=0), 1)
 
     def _averaged(self, spectrum: tuple[Tensor, Tensor], resolution: int) -> Tensor:
         low = ops.convert_to_tensor(self._low[resolution])
         y = filtering.complex_product(spectrum, (low, None))
-        y = filtering.inverse_transform(_folded(y, 2 ** (self._stride - resolution), 1), 1)[0]
+        y = filtering.inversetransformed(folded(y, 2 ** (self._stride - resolution), 1), 1)[0]
         return y[..., self._kept]
 
     def get_config(self) -> dict[str, Any]:
@@ -404,23 +327,3 @@ class Scattering2D(Scattering2DBody, keras.layers.Layer):
     >>> layer(keras.ops.ones((2, 32, 28, 3))).shape
     TensorShape([2, 8, 7, 75])
     """
-
-
-def _transform(x: Tensor, rank: int = 2) -> tuple[Tensor, Tensor]:
-    return filtering.transform((x, ops.zeros_like(x)), rank)
-
-
-def _folded(pair: tuple[Tensor, Tensor], factor: int, rank: int) -> tuple[Tensor, Tensor]:
-    """Spectrum of every `factor`-th place: the mean over the frequencies that become one."""
-    if factor == 1:
-        return pair
-    return tuple(_mean_of_aliases(p, factor, rank) for p in pair)
-
-
-def _mean_of_aliases(x: Tensor, factor: int, rank: int) -> Tensor:
-    sizes = tuple(x.shape[1:])
-    ahead, places = sizes[: len(sizes) - rank], sizes[len(sizes) - rank :]
-    split = [n for size in places for n in (factor, size // factor)]
-    x = ops.reshape(x, (-1, *ahead, *split))
-    first = 1 + len(ahead)
-    return ops.mean(x, axis=tuple(range(first, first + 2 * rank, 2)))
