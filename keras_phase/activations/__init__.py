@@ -5,7 +5,8 @@ An activation maps `(..., d*n)`, component-major, to the same shape. Three kinds
 * *split*: a real function on every component on its own. Every Keras name is one (`"relu"`,
   `"tanh"`, ...), so is every callable that takes one tensor.
 * *of the modulus* (`modrelu`, `soft_threshold`, `modulus_sigmoid`, `amplitude_squash`,
-  `unit_modulus`): the direction stays, the modulus changes, whatever the phase.
+  `unit_modulus`): the direction stays, the modulus changes, whatever the phase. `collapse` is the
+  opposite: only the modulus stays.
 * *of the phase* (`cardioid`, `zrelu`): the phase decides how much passes.
 
 The parametric ones, `modrelu`, `soft_threshold` and `modulus_sigmoid`, have trainable numbers an
@@ -40,6 +41,7 @@ from .base import activation as activation
 from .componentwise import crelu as crelu
 from .componentwise import zrelu as zrelu
 from .modulus import amplitude_squash as amplitude_squash
+from .modulus import collapse as collapse
 from .modulus import modrelu as modrelu
 from .modulus import modulus_sigmoid as modulus_sigmoid
 from .modulus import soft_threshold as soft_threshold

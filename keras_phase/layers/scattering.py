@@ -107,13 +107,13 @@ class Scattering2DBody(ScatteringBody):
         """Spectrum of `|x * psi|` for all angles of a scale, at every `2^j`-th place."""
         wave = ops.convert_to_tensor(self._waves[j, resolution])
         y = filtering.complex_product(spectrum, (wave, None))
-        y = filtering.inversetransformed(folded(y, 2 ** (j - resolution), 2), 2)
+        y = filtering.inverse_transform(folded(y, 2 ** (j - resolution), 2), 2)
         return transformed(modulus_axis(ops.stack(y, axis=0), axis=0))
 
     def _averaged(self, spectrum: tuple[Tensor, Tensor], resolution: int) -> Tensor:
         low = ops.convert_to_tensor(self._low[resolution])
         y = filtering.complex_product(spectrum, (low, None))
-        y = filtering.inversetransformed(folded(y, 2 ** (self.J - resolution), 2), 2)[0]
+        y = filtering.inverse_transform(folded(y, 2 ** (self.J - resolution), 2), 2)[0]
         return y[..., 1:-1, 1:-1]
 
     def get_config(self) -> dict[str, Any]:
@@ -232,13 +232,13 @@ class Scattering1DBody(ScatteringBody):
     def _modulus(self, spectrum: tuple[Tensor, Tensor], wave: np.ndarray, stride: int) -> tuple:
         """Spectrum of `|x * psi|` at every `2^stride`-th place."""
         y = filtering.complex_product(spectrum, (ops.convert_to_tensor(wave), None))
-        y = filtering.inversetransformed(folded(y, 2**stride, 1), 1)
+        y = filtering.inverse_transform(folded(y, 2**stride, 1), 1)
         return transformed(modulus_axis(ops.stack(y, axis=0), axis=0), 1)
 
     def _averaged(self, spectrum: tuple[Tensor, Tensor], resolution: int) -> Tensor:
         low = ops.convert_to_tensor(self._low[resolution])
         y = filtering.complex_product(spectrum, (low, None))
-        y = filtering.inversetransformed(folded(y, 2 ** (self._stride - resolution), 1), 1)[0]
+        y = filtering.inverse_transform(folded(y, 2 ** (self._stride - resolution), 1), 1)[0]
         return y[..., self._kept]
 
     def get_config(self) -> dict[str, Any]:
