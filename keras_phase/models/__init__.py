@@ -3,8 +3,8 @@
 `resnet` and `mobilenet` classify images, `transformer` predicts tokens. In all of them `width`
 counts algebra elements, the input is real (or integer) and so are the logits, and with
 `algebra="real"` the network is the ordinary one. `phase_collapse_network`, `learned_scattering` and
-`scattering_classifier` classify images by moduli of wavelet coefficients. `width_for` finds the width at which two algebras
-have equally many real parameters.
+`scattering_classifier` classify images by moduli of wavelet coefficients. `width_for` finds the
+width at which two algebras have equally many real parameters.
 
 Example:
 
