@@ -1,8 +1,9 @@
 """Activations that change the modulus of an element and keep its direction, or keep it alone.
 
-All but `collapse` commute with every rotation of the components, `f(Q x) = Q f(x)`. Under them alone
-a network sees only moduli, and is nearly linear where the moduli are large: on a small classifier
-modReLU by itself loses points against split ReLU (about 95 % on MNIST, against more than 97 %).
+All but `collapse` commute with every rotation of the components, `f(Q x) = Q f(x)`. Under them
+alone a network sees only moduli, and is nearly linear where the moduli are large: on a small
+classifier modReLU by itself loses points against split ReLU (about 95 % on MNIST, against more than
+97 %).
 """
 
 from typing import Any
