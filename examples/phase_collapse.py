@@ -81,12 +81,12 @@ def _resnet(shape: tuple[int, ...], classes: int, settings: dict[str, Any]) -> k
 
 
 NETWORKS: dict[str, Builder] = {
-    "modulus, skip": _collapsing(True),
-    "modulus, no skip": _collapsing(False),
-    "soft_threshold, skip": _collapsing(True, "soft_threshold"),
-    "modulus_sigmoid, skip": _collapsing(True, "modulus_sigmoid"),
-    "unit_modulus, skip": _collapsing(True, "unit_modulus"),
-    "amplitude_squash, skip": _collapsing(True, "amplitude_squash"),
+    "modulus with skip": _collapsing(True),
+    "modulus without skip": _collapsing(False),
+    "soft_threshold with skip": _collapsing(True, "soft_threshold"),
+    "modulus_sigmoid with skip": _collapsing(True, "modulus_sigmoid"),
+    "unit_modulus with skip": _collapsing(True, "unit_modulus"),
+    "amplitude_squash with skip": _collapsing(True, "amplitude_squash"),
     "scattering": _scattering,
     "resnet": _resnet,
 }
@@ -155,7 +155,7 @@ def verdict(results: Results, seeds: Sequence[int]) -> str:
     """One sentence on the modulus against the soft threshold, whoever wins."""
     first, second = (
         [float(r["error"]) for r in results.of(name, seeds)]
-        for name in ("modulus, skip", "soft_threshold, skip")
+        for name in ("modulus with skip", "soft_threshold with skip")
     )
     if not first or not second:
         return ""
@@ -216,7 +216,7 @@ def main(argv: Sequence[str]) -> None:
     ratios = [
         {"layer": r["name"], "Fisher ratio before": r["before"], "of the moduli": r["after"]}
         for r in layers.rows
-        if r["seed"] == str(seeds[0]) and r["name"].startswith("modulus,")
+        if r["seed"] == str(seeds[0]) and r["name"].startswith("modulus with")
     ]
     if ratios:
         print(f"\nWavelet coefficients in the trained networks:\n\n{table(ratios)}")

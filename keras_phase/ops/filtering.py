@@ -25,6 +25,9 @@ METHODS: Registry = Registry("filtering method")
 PADDINGS: Registry = Registry("padding")
 
 _DIRECT_UP_TO = 35
+# TensorFlow 2.16 has a kernel for one filter a channel that reads beyond its memory where windows
+# are wide (17 places along an axis do, 11 do not): wider ones go with a second filter, of zeros.
+_SINGLE_UP_TO = 9
 
 
 def filtered(
@@ -198,11 +201,15 @@ def _response(real: Tensor, imag: Tensor | None, grid: tuple[int, ...]) -> tuple
 
 def _depthwise(x: Tensor, filters: Tensor, strides: tuple[int, ...]) -> Tensor:
     """`(batch, *places, n)` to `(batch, *places, n*filters)`, without padding."""
-    axes = tuple(range(1, len(filters.shape)))
-    if isinstance(filters, np.ndarray):
-        filters = ops.convert_to_tensor(np.flip(filters, axes).copy(), dtype=x.dtype)
-    else:
-        filters = ops.cast(ops.flip(filters, axes), x.dtype)
+    if filters.shape[0] == 1 and max(filters.shape[1:]) > _SINGLE_UP_TO:
+        pad = np.pad if isinstance(filters, np.ndarray) else ops.pad
+        both = pad(filters, [(0, 1), *((0, 0) for _ in strides)])
+        return _depthwise(x, both, strides)[..., ::2]
+    # A layer's convolution is a correlation: the filters are turned.
+    turned = filters[(slice(None), *(slice(None, None, -1) for _ in strides))]
+    fixed = isinstance(filters, np.ndarray)
+    filters = ops.convert_to_tensor(turned.copy()) if fixed else turned
+    filters = ops.cast(filters, x.dtype)
     kernel = ops.expand_dims(ops.moveaxis(filters, 0, -1), -2)  # *window, 1, filters
     kernel = ops.repeat(kernel, x.shape[-1], axis=-2)
     # TensorFlow's kernels want equal strides: the rest of each is taken afterwards.
