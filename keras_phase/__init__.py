@@ -20,6 +20,9 @@ from . import parametrizations as parametrizations
 from . import plots as plots
 from . import pruning as pruning
 from . import summary as summary
+from . import wavelets as wavelets
+from .constraints import NearestUnitary as NearestUnitary
+from .constraints import Parseval as Parseval
 from .constraints import PhaseQuantized as PhaseQuantized
 from .constraints import Sign as Sign
 from .constraints import UnitModulus as UnitModulus
@@ -64,18 +67,29 @@ from .layers import AlgebraSimpleRNNCell as AlgebraSimpleRNNCell
 from .layers import AlgebraSpatialDropout1D as AlgebraSpatialDropout1D
 from .layers import AlgebraSpatialDropout2D as AlgebraSpatialDropout2D
 from .layers import AlgebraSpatialDropout3D as AlgebraSpatialDropout3D
+from .layers import ChannelNormalization as ChannelNormalization
+from .layers import ComplexStandardization as ComplexStandardization
 from .layers import FromAlgebra as FromAlgebra
+from .layers import InverseWaveletTransform1D as InverseWaveletTransform1D
+from .layers import InverseWaveletTransform2D as InverseWaveletTransform2D
 from .layers import Modulus as Modulus
 from .layers import ModulusMaxPooling1D as ModulusMaxPooling1D
 from .layers import ModulusMaxPooling2D as ModulusMaxPooling2D
 from .layers import ModulusMaxPooling3D as ModulusMaxPooling3D
+from .layers import PhaseCollapse as PhaseCollapse
 from .layers import PhaseConv1D as PhaseConv1D
 from .layers import PhaseConv2D as PhaseConv2D
 from .layers import PhaseConv3D as PhaseConv3D
 from .layers import PhaseDense as PhaseDense
 from .layers import PhaseEncode as PhaseEncode
 from .layers import RotaryPhaseEncoding as RotaryPhaseEncoding
+from .layers import Scattering1D as Scattering1D
+from .layers import Scattering2D as Scattering2D
 from .layers import ToAlgebra as ToAlgebra
+from .layers import WaveletModulus1D as WaveletModulus1D
+from .layers import WaveletModulus2D as WaveletModulus2D
+from .layers import WaveletTransform1D as WaveletTransform1D
+from .layers import WaveletTransform2D as WaveletTransform2D
 from .losses import AlgebraCosineSimilarity as AlgebraCosineSimilarity
 from .losses import AlgebraMeanSquaredError as AlgebraMeanSquaredError
 from .losses import CoherenceLoss as CoherenceLoss
@@ -138,10 +152,14 @@ __all__ = [
     "AlgebraSpatialDropout2D",
     "AlgebraSpatialDropout3D",
     "AlgebraVarianceScaling",
+    "ChannelNormalization",
     "Coherence",
     "CoherenceLoss",
+    "ComplexStandardization",
     "ConstantSparsity",
     "FromAlgebra",
+    "InverseWaveletTransform1D",
+    "InverseWaveletTransform2D",
     "MeanCoherence",
     "MeanCosineSimilarity",
     "MeanSquaredModulusError",
@@ -149,6 +167,9 @@ __all__ = [
     "ModulusMaxPooling1D",
     "ModulusMaxPooling2D",
     "ModulusMaxPooling3D",
+    "NearestUnitary",
+    "Parseval",
+    "PhaseCollapse",
     "PhaseConstantSparsity",
     "PhaseConv1D",
     "PhaseConv2D",
@@ -166,12 +187,18 @@ __all__ = [
     "RandomPhase",
     "RootMeanSquaredModulusError",
     "RotaryPhaseEncoding",
+    "Scattering1D",
+    "Scattering2D",
     "Sign",
     "SignConstantSparsity",
     "SignPolynomialDecay",
     "ToAlgebra",
     "UnitModulus",
     "Unitary",
+    "WaveletModulus1D",
+    "WaveletModulus2D",
+    "WaveletTransform1D",
+    "WaveletTransform2D",
     "__version__",
     "activations",
     "algebras",
@@ -189,4 +216,5 @@ __all__ = [
     "plots",
     "pruning",
     "summary",
+    "wavelets",
 ]

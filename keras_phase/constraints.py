@@ -1,4 +1,4 @@
-"""Constraints on kernels: unit modulus, phases of few bits, signs.
+"""Constraints on kernels: unit modulus, phases of few bits, signs, unitary kernels.
 
 A constraint acts on the stored variable after every optimizer step, so the step itself is taken at
 full precision but only its projection survives: under `PhaseQuantized` and `Sign` an update that
@@ -16,6 +16,8 @@ from keras import ops
 from . import algebras
 from .ops import phase_code
 from .ops.modulus import direction_axis, in_float32, modulus_axis
+from .ops.product import expand_kernel
+from .parametrizations.unitary import nearest_unitary, require_unitary
 
 Tensor = Any
 
@@ -118,6 +120,88 @@ class PhaseQuantized(_ElementConstraint):
 
 
 @register
+class NearestUnitary(_ElementConstraint):
+    """Replace the kernel by the nearest one whose rows or columns are orthonormal.
+
+    What `keras_phase.parametrizations.Unitary` does, as a constraint, for the 1 x 1 operators of a
+    phase-collapse network: `AlgebraConv2D(n, 1, kernel_initializer="unitary",
+    kernel_constraint=NearestUnitary("complex"))`.
+
+    Args:
+        algebra: an `Algebra`, its name or its config.
+
+    Call arguments:
+        value: `(d, *window, in, out)`, which counts as a matrix of `prod(window)*in` rows; without
+            the first axis when d = 1.
+
+    Raises:
+        ValueError: if the algebra has no unitary kernels, or as `UnitModulus`.
+
+    Degenerate case: a kernel of linearly dependent rows and columns has no nearest unitary one.
+
+    Example:
+
+    >>> w = ops.reshape(ops.array([3.0, 4.0]), (2, 1, 1))
+    >>> print(ops.convert_to_numpy(NearestUnitary("complex")(w)).ravel().round(3))
+    [0.6 0.8]
+    """
+
+    def __init__(self, algebra: Any):
+        super().__init__(algebra)
+        require_unitary(self.algebra)
+
+    def project(self, kernel: Tensor) -> Tensor:
+        """The polar factor of the expanded kernel."""
+        return nearest_unitary(kernel, self.algebra)
+
+
+@register
+class Parseval(_ElementConstraint):
+    """Pull the kernel towards orthonormal rows or columns, by one step at a time.
+
+    `K <- (1 + b) K - b K K^H K`, the gradient step on `|K^H K - 1|^2`; it costs two products of
+    matrices, where `NearestUnitary` iterates. Kernels whose singular values are below
+    `sqrt(1 + 1/b)` are pulled, larger ones are pushed away: start at a unitary kernel.
+
+    Args:
+        algebra: an `Algebra`, its name or its config.
+        step: b, between 0 and 1. 0.5 doubles the right digits of a kernel that is nearly unitary.
+
+    Call arguments:
+        value: as in `NearestUnitary`.
+
+    Raises:
+        ValueError: if the step is out of range, or as `NearestUnitary`.
+
+    Reference:
+        Cisse et al., "Parseval networks", arXiv 1704.08847, equation 8.
+
+    Example:
+
+    >>> w = ops.reshape(ops.array([0.0, 1.1]), (2, 1, 1))
+    >>> print(ops.convert_to_numpy(Parseval("complex", step=0.5)(w)).ravel().round(4))
+    [0.     0.9845]
+    """
+
+    def __init__(self, algebra: Any, step: float = 0.1):
+        super().__init__(algebra)
+        require_unitary(self.algebra)
+        if not 0 < step <= 1:
+            raise ValueError(
+                f"Expected `step` above 0 and at most 1: how far one call goes. Received: {step=}"
+            )
+        self.step = step
+
+    def project(self, kernel: Tensor) -> Tensor:
+        """One step."""
+        return _parseval(kernel, algebra=self.algebra, step=self.step)
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments of the constructor."""
+        return {**super().get_config(), "step": self.step}
+
+
+@register
 class Sign(keras.constraints.Constraint):
     """Keep every component at -1, 0 or 1: `sign(w_k)`, whatever the algebra.
 
@@ -136,3 +220,15 @@ class Sign(keras.constraints.Constraint):
 def _round_phase(kernel: Tensor, *, points: np.ndarray) -> Tensor:
     rounded = phase_code.round_to_code(direction_axis(kernel, axis=0), points)
     return rounded * modulus_axis(kernel, axis=0, keepdims=True)
+
+
+@in_float32
+def _parseval(kernel: Tensor, *, algebra: algebras.Algebra, step: float) -> Tensor:
+    d, *_, size_out = kernel.shape
+    matrix = expand_kernel(ops.reshape(kernel, (d, -1, size_out)), algebra)
+    gram = ops.matmul(ops.transpose(matrix), matrix)
+    moved = (1 + step) * matrix - step * ops.matmul(matrix, gram)
+    # The product with the unit is the kernel: its row of blocks gives the components back.
+    blocks = ops.reshape(moved, (d, -1, d, size_out))
+    unit = ops.convert_to_tensor(algebra.unit, dtype=kernel.dtype)
+    return ops.reshape(ops.transpose(ops.tensordot(unit, blocks, axes=1), (1, 0, 2)), kernel.shape)

@@ -1,4 +1,4 @@
-"""Figures of weights and of pruning, on matplotlib (an optional extra).
+"""Figures of weights, of pruning and of filters, on matplotlib (an optional extra).
 
 Every function draws on `ax`, or on a new figure, and returns the `Axes`, so that titles, sizes and
 saving stay the caller's: `weight_cloud(layer).figure.savefig("weights.png")`.
@@ -191,3 +191,109 @@ def _in_pi(angle: float) -> str:
     halves = round(angle / (np.pi / 2))
     named = {0: "0", 1: "π/2", 2: "π"}
     return ("-" if halves < 0 else "") + named[abs(halves)]
+
+
+def filter_bank(bank: Any, axes: Any = None, *, part: str = "real") -> Any:
+    """Draw the filters of a bank, in space.
+
+    In two dimensions each filter is an image, in one a curve.
+
+    Args:
+        bank: a `keras_phase.wavelets.FilterBank`, or a layer that holds one.
+        axes: as many matplotlib `Axes` as there are filters; None makes a new figure.
+        part: `"real"`, `"imag"`, `"modulus"`, or `"response"` for the modulus of the Fourier
+            transform, the frequency 0 in the middle.
+
+    Returns:
+        The list of `Axes`.
+
+    Raises:
+        ImportError: if matplotlib is not installed.
+        ValueError: if `part` is unknown, or there are too few `Axes`.
+    """
+    bank = getattr(bank, "bank", bank)
+    middle = tuple(range(bank.rank))
+    shown = {
+        "real": lambda: list(bank.filters.real),
+        "imag": lambda: list(bank.filters.imag),
+        "modulus": lambda: list(np.abs(bank.filters)),
+        "response": lambda: [np.fft.fftshift(np.abs(r), axes=middle) for r in bank.responses()],
+    }
+    if part not in shown:
+        raise ValueError(f"Expected `part` among {', '.join(shown)}. Received: part={part!r}")
+    pictures = shown[part]()
+    if axes is None:
+        axes = _axes(None, figsize=(1.6 * len(pictures), 1.8)).figure
+        axes.clear()
+        axes = axes.subplots(1, len(pictures))
+    axes = list(np.ravel(axes))
+    if len(axes) < len(pictures):
+        raise ValueError(
+            f"Expected an `Axes` for each of the {len(pictures)} filters. Received: {len(axes)}"
+        )
+    for i, (ax, picture) in enumerate(zip(axes, pictures, strict=False)):
+        if bank.rank == 1:
+            ax.plot(np.arange(len(picture)) - len(picture) // 2, picture, color=_INK)
+            _finished(ax)
+        else:
+            reach = np.abs(picture).max() or 1.0
+            ax.imshow(picture, cmap="RdBu_r", vmin=-reach, vmax=reach)
+            ax.set_axis_off()
+        ax.set_title("low-pass" if i == 0 else str(i), fontsize=8)
+    return axes
+
+
+def littlewood_paley(bank: Any, ax: Any = None) -> Any:
+    """Draw how much of each frequency a bank keeps: its Littlewood-Paley sum, and its bounds.
+
+    Args:
+        bank: a `keras_phase.wavelets.FilterBank`, or a layer that holds one.
+        ax: matplotlib `Axes`; None makes a new figure.
+
+    Returns:
+        The `Axes`.
+
+    Raises:
+        ImportError: if matplotlib is not installed.
+    """
+    ax = _axes(ax, figsize=(4.6, 3.8))
+    bank = getattr(bank, "bank", bank)
+    power = np.fft.fftshift(bank.littlewood_paley())
+    low, high = power.min(), power.max()
+    if bank.rank == 1:
+        ax.plot(np.linspace(-np.pi, np.pi, len(power), endpoint=False), power, color=_INK)
+        ax.set(xlabel="frequency (radians)", ylim=(0, None))
+        _finished(ax)
+    else:
+        picture = ax.imshow(power, extent=(-np.pi, np.pi, np.pi, -np.pi), vmin=0)
+        ax.figure.colorbar(picture, ax=ax)
+        ax.set(xlabel="frequency along a row (radians)", ylabel="along a column")
+    ax.set_title(f"bounds {low:.3f} and {high:.3f}", fontsize=9)
+    return ax
+
+
+def class_separation(
+    ratios: Sequence[tuple[str, float, float]], ax: Any = None, *, label: str | None = None
+) -> Any:
+    """Draw how far apart classes are before and after the phases collapse, layer by layer.
+
+    Args:
+        ratios: `(layer, ratio before, ratio after)`: Fisher ratios, the variance between class
+            means over the variance within classes.
+        ax: matplotlib `Axes`; None makes a new figure. Two calls on one compare.
+        label: name in the legend.
+
+    Returns:
+        The `Axes`.
+
+    Raises:
+        ImportError: if matplotlib is not installed.
+    """
+    ax = _axes(ax)
+    names, before, after = zip(*ratios, strict=True)
+    prefix = "" if label is None else f"{label}: "
+    (line,) = ax.plot(names, after, marker="o", label=f"{prefix}after the collapse")
+    ax.plot(names, before, "--", marker="o", color=line.get_color(), label=f"{prefix}before")
+    ax.set(ylabel="Fisher ratio", ylim=(0, None))
+    ax.legend(frameon=False)
+    return _finished(ax)

@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 from keras import ops
 
+import keras_phase
 from keras_phase import algebras
 from keras_phase.constraints import PhaseQuantized, Sign, UnitModulus
 from keras_phase.ops.phase_code import code_points
+from keras_phase.ops.product import expand_kernel
 from tests.helpers.gradients import DOUBLE
 
 ALGEBRAS = ["real", "complex", "dual", "cross", "quaternion", "octonion"]
@@ -154,3 +156,52 @@ def test_bad_input(case):
     make, message = BAD[case]
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("name", ["real", "complex", "quaternion", "m2r"])
+@pytest.mark.parametrize("shape", [(1, 1, 3, 5), (1, 1, 5, 3), (2, 2, 1, 4)])
+def test_unitary_constraints_make_orthonormal_rows_or_columns(name, shape):
+    algebra = algebras.get(name)
+    stored = shape if algebra.dimension == 1 else (algebra.dimension, *shape)
+    kernel = np.random.default_rng(0).normal(size=stored).astype("float32")
+
+    def distance(kernel):
+        whole = np.reshape(ops.convert_to_numpy(kernel), (algebra.dimension, *shape))
+        matrix = ops.convert_to_numpy(
+            expand_kernel(whole.reshape(algebra.dimension, -1, shape[-1]), algebra)
+        )
+        values = np.linalg.svd(matrix, compute_uv=False)
+        return np.abs(values - 1).max()
+
+    nearest = keras_phase.NearestUnitary(name)(kernel)
+    assert distance(nearest) < 1e-5
+    away = nearest + 0.05 * kernel
+    closer = keras_phase.Parseval(name, step=0.5)(away)
+    assert distance(closer) < 2 * distance(away) ** 2
+    once = keras_phase.Parseval(name)(away)
+    assert distance(once) < distance(away)
+
+
+def test_unitary_constraints_name_what_they_cannot_take():
+    with pytest.raises(ValueError, match="no unitary kernels"):
+        keras_phase.NearestUnitary("octonion")
+    with pytest.raises(ValueError, match=r"at most 1.*step=0"):
+        keras_phase.Parseval("complex", step=0)
+
+
+@pytest.mark.tensorflow
+def test_a_kernel_stays_unitary_while_it_trains():
+    layer = keras_phase.AlgebraConv2D(
+        3,
+        1,
+        use_bias=False,
+        kernel_initializer="unitary",
+        kernel_constraint=keras_phase.NearestUnitary("complex"),
+    )
+    model = keras.Sequential([keras.Input((4, 4, 10)), layer])
+    model.compile(keras.optimizers.SGD(0.5), "mean_squared_error")
+    rng = np.random.default_rng(1)
+    model.fit(rng.normal(size=(8, 4, 4, 10)), rng.normal(size=(8, 4, 4, 6)), verbose=0)
+    real, imag = ops.convert_to_numpy(layer.kernel)[:, 0, 0]
+    gram = (real + 1j * imag).conj().T @ (real + 1j * imag)
+    np.testing.assert_allclose(gram, np.eye(3), atol=1e-5)

@@ -5,7 +5,7 @@ import builtins
 import numpy as np
 import pytest
 
-from keras_phase import PhaseDense, plots
+from keras_phase import PhaseDense, plots, wavelets
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
@@ -116,3 +116,39 @@ def test_missing_matplotlib_says_how_to_get_it(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without_matplotlib)
     with pytest.raises(ImportError, match=r"pip install keras_phase\[plots\]"):
         plots.weight_cloud(np.ones((2, 2, 2)))
+
+
+@pytest.mark.parametrize("part", ["real", "imag", "modulus", "response"])
+@pytest.mark.parametrize("rank", [1, 2])
+def test_filter_banks_are_drawn_filter_by_filter(rank, part):
+    bank = wavelets.filter_bank("morlet", rank=rank, angles=2, window=9)
+    axes = plots.filter_bank(bank, part=part)
+    assert [ax.get_title() for ax in axes] == ["low-pass", "1", "2"]
+    if rank == 1:
+        (line,) = axes[1].get_lines()
+        expected = bank.filters[1].real
+        if part == "real":
+            np.testing.assert_allclose(line.get_ydata(), expected)
+    again = plots.filter_bank(bank, axes, part=part)
+    assert again == axes
+    with pytest.raises(ValueError, match=r"each of the 3 filters.*Received: 2"):
+        plots.filter_bank(bank, axes[:2])
+    with pytest.raises(ValueError, match=r"`part` among real.*part='phase'"):
+        plots.filter_bank(bank, part="phase")
+
+
+@pytest.mark.parametrize("rank", [1, 2])
+def test_littlewood_paley_sums_are_drawn_with_their_bounds(rank):
+    bank = wavelets.filter_bank("morlet", rank=rank, angles=2)
+    low, high = bank.bounds()
+    assert plots.littlewood_paley(bank).get_title() == f"bounds {low:.3f} and {high:.3f}"
+
+
+def test_class_separation_is_drawn_before_and_after():
+    ax = plots.class_separation([("block1", 0.1, 0.5), ("block2", 0.2, 0.9)], label="skip")
+    after, before = ax.get_lines()
+    assert list(after.get_ydata()) == [0.5, 0.9] and list(before.get_ydata()) == [0.1, 0.2]
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == [
+        "skip: after the collapse",
+        "skip: before",
+    ]

@@ -4,12 +4,14 @@ An activation maps `(..., d*n)`, component-major, to the same shape. Three kinds
 
 * *split*: a real function on every component on its own. Every Keras name is one (`"relu"`,
   `"tanh"`, ...), so is every callable that takes one tensor.
-* *of the modulus* (`modrelu`, `soft_threshold`, `amplitude_squash`, `unit_modulus`): the direction
-  stays, the modulus changes, whatever the phase.
+* *of the modulus* (`modrelu`, `soft_threshold`, `modulus_sigmoid`, `amplitude_squash`,
+  `unit_modulus`): the direction stays, the modulus changes, whatever the phase. `collapse` is the
+  opposite: only the modulus stays.
 * *of the phase* (`cardioid`, `zrelu`): the phase decides how much passes.
 
-The two parametric ones, `modrelu` and `soft_threshold`, have a trainable number an element channel,
-which the host layer owns. A new activation is one decorated function in one of these files.
+The parametric ones, `modrelu`, `soft_threshold` and `modulus_sigmoid`, have trainable numbers an
+element channel, which the host layer owns. A new activation is one decorated function in one of
+these files.
 
 Which to take: split ReLU is the safe default. The activations of the modulus leave the phase alone,
 so a network that has only them is equivariant, and on a small classifier nearly linear: a complex
@@ -39,7 +41,9 @@ from .base import activation as activation
 from .componentwise import crelu as crelu
 from .componentwise import zrelu as zrelu
 from .modulus import amplitude_squash as amplitude_squash
+from .modulus import collapse as collapse
 from .modulus import modrelu as modrelu
+from .modulus import modulus_sigmoid as modulus_sigmoid
 from .modulus import soft_threshold as soft_threshold
 from .modulus import unit_modulus as unit_modulus
 from .phase import cardioid as cardioid

@@ -22,10 +22,15 @@ from .embedding import AlgebraEmbedding as AlgebraEmbedding
 from .group_normalization import AlgebraGroupNormalization as AlgebraGroupNormalization
 from .gru import AlgebraGRU as AlgebraGRU
 from .gru import AlgebraGRUCell as AlgebraGRUCell
+from .inverse_wavelet import InverseWaveletTransform1D as InverseWaveletTransform1D
+from .inverse_wavelet import InverseWaveletTransform2D as InverseWaveletTransform2D
 from .layer_normalization import AlgebraLayerNormalization as AlgebraLayerNormalization
 from .layer_normalization import AlgebraRMSNormalization as AlgebraRMSNormalization
 from .lstm import AlgebraLSTM as AlgebraLSTM
 from .lstm import AlgebraLSTMCell as AlgebraLSTMCell
+from .phase_collapse import ChannelNormalization as ChannelNormalization
+from .phase_collapse import ComplexStandardization as ComplexStandardization
+from .phase_collapse import PhaseCollapse as PhaseCollapse
 from .phase_convolution import PhaseConv1D as PhaseConv1D
 from .phase_convolution import PhaseConv2D as PhaseConv2D
 from .phase_convolution import PhaseConv3D as PhaseConv3D
@@ -36,6 +41,8 @@ from .reshaping import AlgebraConcatenate as AlgebraConcatenate
 from .reshaping import AlgebraFlatten as AlgebraFlatten
 from .reshaping import AlgebraReshape as AlgebraReshape
 from .rotary import RotaryPhaseEncoding as RotaryPhaseEncoding
+from .scattering import Scattering1D as Scattering1D
+from .scattering import Scattering2D as Scattering2D
 from .separable_convolution import AlgebraSeparableConv1D as AlgebraSeparableConv1D
 from .separable_convolution import AlgebraSeparableConv2D as AlgebraSeparableConv2D
 from .simple_rnn import AlgebraSimpleRNN as AlgebraSimpleRNN
@@ -43,3 +50,7 @@ from .simple_rnn import AlgebraSimpleRNNCell as AlgebraSimpleRNNCell
 from .spatial_dropout import AlgebraSpatialDropout1D as AlgebraSpatialDropout1D
 from .spatial_dropout import AlgebraSpatialDropout2D as AlgebraSpatialDropout2D
 from .spatial_dropout import AlgebraSpatialDropout3D as AlgebraSpatialDropout3D
+from .wavelet import WaveletModulus1D as WaveletModulus1D
+from .wavelet import WaveletModulus2D as WaveletModulus2D
+from .wavelet import WaveletTransform1D as WaveletTransform1D
+from .wavelet import WaveletTransform2D as WaveletTransform2D

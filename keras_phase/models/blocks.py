@@ -1,5 +1,6 @@
 """What the image networks share: checks, convolution with normalisation, and the two ends."""
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,13 @@ def _batch_normalization(mode: str) -> Callable[..., keras.layers.Layer]:
 NORMALIZATIONS = Registry("normalization")
 for _mode in ("component", "scalar", "whitening"):
     NORMALIZATIONS.add(_mode, _batch_normalization(_mode))
+# Without gamma and beta: nothing in the network adds a constant.
+NORMALIZATIONS.add(
+    "bias_free",
+    functools.partial(
+        AlgebraBatchNormalization, momentum=0.9, mode="scalar", center=False, scale=False
+    ),
+)
 
 ENCODERS = ("first", "learned", "reshape")
 

@@ -43,7 +43,8 @@ def resnet(
         width: elements of the first stage.
         depth: number of layers on the main path, `6n + 2`.
         normalization: mode of `AlgebraBatchNormalization`, `"component"`, `"scalar"` or
-            `"whitening"`; None for biases instead.
+            `"whitening"`, or `"bias_free"`, scalar without gamma and beta; None for biases
+            instead.
         activation: of the blocks, see `keras_phase.activations`.
         kernel_initializer: of the convolutions.
         encoder: how real images become algebra-valued, as in `ToAlgebra`: `"first"`, `"learned"`,
@@ -91,6 +92,55 @@ def resnet(
             )
             elements = filters
     return keras.Model(inputs, classify(x, classes, net.algebra), name=name)
+
+
+def bias_free_resnet(
+    input_shape: tuple[int, ...],
+    classes: int,
+    *,
+    activation: Any = "relu",
+    width: int = 16,
+    depth: int = 20,
+    algebra: Any = "real",
+    name: str | None = None,
+) -> keras.Model:
+    """A residual network in which nothing but the logits adds a constant.
+
+    It is `resnet` without biases, gammas and betas, in which the effect of the non-linearity shows
+    by itself: the paper compares `"relu"`, the absolute value (`"collapse"` here),
+    `"soft_threshold"`, `"tanh"` and `"softsign"`. Absolute values collapse signs as moduli collapse
+    phases, and keep the accuracy; odd functions keep signs, and lose much of it.
+
+    Args:
+        input_shape: `(height, width, channels)` of the images.
+        classes: number of logits.
+        activation: of the blocks, see `keras_phase.activations`.
+        width: elements of the first stage.
+        depth: number of layers on the main path, `6n + 2`.
+        algebra: name of an algebra, an `Algebra` or its config.
+        name: of the model.
+
+    Raises:
+        ValueError: as `resnet`.
+
+    Reference:
+        Guth, Zarka and Mallat, "Phase collapse in neural networks", arXiv 2110.05283, table 3.
+
+    Example:
+
+    >>> bias_free_resnet((28, 28, 1), 10, activation="collapse", width=4, depth=8).output_shape
+    (None, 10)
+    """
+    return resnet(
+        input_shape,
+        classes,
+        algebra=algebra,
+        width=width,
+        depth=depth,
+        normalization="bias_free",
+        activation=activation,
+        name=name,
+    )
 
 
 def _block(net: Settings, x: Tensor, filters: int, strides: int, project: bool, at: str) -> Tensor:
