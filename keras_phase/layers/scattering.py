@@ -11,8 +11,8 @@ from ..ops import filtering
 from ..ops.modulus import modulus_axis
 from ..wavelets import scattering
 from .algebra_layer import register
+from .arguments import require_positive
 from .scattering_body import ScatteringBody, folded, transformed
-from .window import require_positive
 
 Tensor = Any
 
@@ -34,7 +34,7 @@ class Scattering2DBody(ScatteringBody):
         **kwargs: Any,
     ):
         super().__init__(J, max_order, log, epsilon, data_format, **kwargs)
-        require_positive("L", L, "the number of angles")
+        require_positive("the number of angles", L=L)
         self.L = L
 
     @property
@@ -139,9 +139,9 @@ class Scattering1DBody(ScatteringBody):
         **kwargs: Any,
     ):
         super().__init__(J, max_order, log, epsilon, data_format, **kwargs)
-        require_positive("Q", Q, "the number of wavelets an octave")
+        require_positive("the number of wavelets an octave", Q=Q)
         if T is not None:
-            require_positive("T", T, "the support of the averaging in samples")
+            require_positive("the support of the averaging in samples", T=T)
         self.Q = Q
         self.T = T
         self._scales = [scattering.scales_1d(J, quality) for quality in (Q, 1)]

@@ -7,8 +7,8 @@ from keras import ops
 
 from ..ops import filtering
 from ..ops.modulus import in_float32
+from .arguments import require_positive
 from .reshaping import standardize_data_format
-from .window import require_positive
 
 Tensor = Any
 
@@ -28,7 +28,7 @@ class ScatteringBody:
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        require_positive("J", J, "the log2 of the averaging's support")
+        require_positive("the log2 of the averaging's support", J=J)
         if max_order not in (0, 1, 2):
             raise ValueError(
                 f"Expected `max_order` to be 0, 1 or 2. Received: max_order={max_order!r}"

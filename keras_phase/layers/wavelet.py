@@ -6,7 +6,6 @@ import keras
 from keras import ops
 
 from ..ops import filtering, layout
-from ..ops.modulus import modulus_axis
 from .algebra_layer import register
 from .wavelet_body import WaveletBody
 
@@ -18,7 +17,7 @@ class WaveletTransformBody(WaveletBody):
 
     def call(self, inputs: Tensor) -> Tensor:
         """Low-pass coefficients of all channels, then the wavelet coefficients."""
-        low, high = self.analyse(inputs)
+        low, high = self.low_pass_coefficients(inputs), self.wavelet_coefficients(inputs)
         low += [ops.zeros_like(low[0])] * (self.coefficient_dimension - len(low))
         pairs = zip(low, high, strict=True)
         y = layout.merge([ops.concatenate(p, axis=-1) for p in pairs])
@@ -73,10 +72,10 @@ class WaveletModulusBody(WaveletBody):
 
     def call(self, inputs: Tensor) -> Tensor:
         """Low-pass coefficients, if kept, then the moduli of the wavelet coefficients."""
-        low, high = self.analyse(inputs)
-        collapsed = modulus_axis(ops.stack(high, axis=-2), axis=-2)
+        collapsed = self.wavelet_moduli(inputs)
         if not self.low_pass:
             return self._first(collapsed)
+        low = self.low_pass_coefficients(inputs)
         others = ops.zeros_like(collapsed)
         moduli = [collapsed, *(others for _ in low[1:])]
         pairs = zip(low, moduli, strict=True)

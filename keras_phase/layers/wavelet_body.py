@@ -8,6 +8,8 @@ from keras import ops
 
 from .. import algebras
 from ..ops import filtering, layout
+from ..ops.filtering import filtered
+from ..ops.wavelet_modulus import wavelet_modulus
 from ..wavelets import FilterBank, filter_bank
 from .algebra_layer import AlgebraLayerMixin
 from .reshaping import standardize_data_format
@@ -191,16 +193,30 @@ class WaveletBody(BankBody):
         points = [ops.convert_to_tensor(p, dtype="float32") for p in self.bank.points()]
         return self.bank.mother(points, *columns, xp=ops)
 
-    def analyse(self, inputs: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """Components of the low-pass and of the wavelet coefficients, `(batch, *places, n)`."""
-        parts = layout.split(self._last(inputs), self.algebra.dimension)
-        settings = {"strides": self.strides, "padding": self.padding, "method": self.method}
-        low = filtering.filtered(parts, self.bank.filters[:1].real, **settings)
-        high = filtering.filtered(parts, *self.filters, **settings)
-        places = filtering.output_places(parts[0].shape[1:-1], self.strides)
-        channels = parts[0].shape[-1] * self.bank.wavelets
-        flat = [ops.reshape(p, (-1, *places, channels)) for p in high]
-        return [p[..., 0] for p in low], flat
+    def _parts(self, inputs: Tensor) -> list[Tensor]:
+        return layout.split(self._last(inputs), self.algebra.dimension)
+
+    @property
+    def _settings(self) -> dict[str, Any]:
+        return {"strides": self.strides, "padding": self.padding, "method": self.method}
+
+    def low_pass_coefficients(self, inputs: Tensor) -> list[Tensor]:
+        """Components of the low-pass coefficients, `(batch, *places, n)`."""
+        real = self.bank.filters[:1].real
+        return [p[..., 0] for p in filtered(self._parts(inputs), real, **self._settings)]
+
+    def wavelet_coefficients(self, inputs: Tensor) -> list[Tensor]:
+        """Components of the wavelet coefficients, `(batch, *places, n*wavelets)`."""
+        found = filtered(self._parts(inputs), *self.filters, **self._settings)
+        return [self._flat(p) for p in found]
+
+    def wavelet_moduli(self, inputs: Tensor) -> Tensor:
+        """Moduli of the wavelet coefficients, `(batch, *places, n*wavelets)`."""
+        return self._flat(wavelet_modulus(self._parts(inputs), *self.filters, **self._settings))
+
+    def _flat(self, y: Tensor) -> Tensor:
+        """Channels and wavelets, the last axes, as one."""
+        return ops.reshape(y, (-1, *y.shape[1:-2], y.shape[-2] * y.shape[-1]))
 
     def get_config(self) -> dict[str, Any]:
         """Arguments of the constructor."""

@@ -5,13 +5,13 @@ from typing import Any
 
 import keras
 
+from ..layers.arguments import require_positive
 from ..layers.conversion import FromAlgebra
 from ..layers.convolution import AlgebraConv2D
 from ..layers.phase_collapse import ChannelNormalization, ComplexStandardization, PhaseCollapse
 from ..layers.scattering import Scattering2D
 from ..layers.wavelet import WaveletTransform2D
 from ..wavelets import filter_bank
-from .blocks import require_positive
 
 Tensor = Any
 

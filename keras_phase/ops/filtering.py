@@ -76,9 +76,7 @@ def filtered(
     if method == "auto":
         method = "fft" if math.prod(window) > _DIRECT_UP_TO**rank else "direct"
     compute = METHODS.get(method)
-    pads = [
-        _edges(size, k, stride) for size, k, stride in zip(places, window, strides, strict=True)
-    ]
+    pads = [edges(size, k, stride) for size, k, stride in zip(places, window, strides, strict=True)]
     pad = PADDINGS.get(padding)
     channels = parts[0].shape[-1]
     x = _padded(ops.concatenate(list(parts), axis=-1) if len(parts) > 1 else parts[0], pads, pad)
@@ -224,7 +222,7 @@ def _split(x: Tensor, parts: int, axis: int = -1) -> list[Tensor]:
     return [x] if parts == 1 else list(ops.split(x, parts, axis=axis))
 
 
-def _edges(size: int, window: int, stride: int) -> tuple[int, int]:
+def edges(size: int, window: int, stride: int) -> tuple[int, int]:
     """How many places to add before and after; a negative number takes some away."""
     start = (size % stride + 1) // 2
     last = start + (size // stride - 1) * stride
