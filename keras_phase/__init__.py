@@ -75,6 +75,10 @@ from .layers import PhaseConv3D as PhaseConv3D
 from .layers import PhaseDense as PhaseDense
 from .layers import PhaseEncode as PhaseEncode
 from .layers import RotaryPhaseEncoding as RotaryPhaseEncoding
+from .layers import SpectralConv1D as SpectralConv1D
+from .layers import SpectralConv2D as SpectralConv2D
+from .layers import SpectralConv3D as SpectralConv3D
+from .layers import SpectralDense as SpectralDense
 from .layers import ToAlgebra as ToAlgebra
 from .losses import AlgebraCosineSimilarity as AlgebraCosineSimilarity
 from .losses import AlgebraMeanSquaredError as AlgebraMeanSquaredError
@@ -169,6 +173,10 @@ __all__ = [
     "Sign",
     "SignConstantSparsity",
     "SignPolynomialDecay",
+    "SpectralConv1D",
+    "SpectralConv2D",
+    "SpectralConv3D",
+    "SpectralDense",
     "ToAlgebra",
     "UnitModulus",
     "Unitary",

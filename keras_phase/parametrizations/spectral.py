@@ -66,7 +66,8 @@ class SpectralBase(Parametrization):
             role = name.partition("_")[0]
             spectral_initializers.get(value, role)  # an unknown name is an error now
         self.train_in, self.train_out = train_in, train_out
-        self.in_initializer, self.out_initializer = in_initializer, out_initializer
+        self.in_initializer = spectral_initializers.checked(in_initializer, "in")
+        self.out_initializer = spectral_initializers.checked(out_initializer, "out")
         self.eigenvalue_regularizer = regularizers.get(eigenvalue_regularizer)
         self.eigenvalue_constraint = constraints.get(eigenvalue_constraint)
 
@@ -297,9 +298,8 @@ class Spectral(SpectralBase):
                 "Expected `train_vectors` to be True or False: a kernel has eigenvectors always. "
                 f"Received: train_vectors={train_vectors!r}"
             )
-        spectral_initializers.get(vectors_initializer, "vectors")
         self.train_vectors = train_vectors
-        self.vectors_initializer = vectors_initializer
+        self.vectors_initializer = spectral_initializers.checked(vectors_initializer, "vectors")
 
     def _create_vectors(
         self, layer: Any, initializer: Any, regularizer: Any, constraint: Any

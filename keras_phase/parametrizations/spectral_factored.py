@@ -136,10 +136,9 @@ class SpectralSVD(_Factored):
                 "Expected `rank` to be a positive number of singular values, or None for all. "
                 f"Received: rank={rank!r}"
             )
-        spectral_initializers.get(vectors_initializer, "vectors")
         self.rank, self.orthogonal = rank, orthogonal
         self.train_left, self.train_values, self.train_right = train_left, train_values, train_right
-        self.vectors_initializer = vectors_initializer
+        self.vectors_initializer = spectral_initializers.checked(vectors_initializer, "vectors")
 
     def _create_vectors(
         self, layer: Any, initializer: Any, regularizer: Any, constraint: Any
@@ -275,9 +274,8 @@ class SpectralQR(_Factored):
             eigenvalue_regularizer,
             eigenvalue_constraint,
         )
-        spectral_initializers.get(vectors_initializer, "vectors")
         self.triangular, self.train_vectors = triangular, train_vectors
-        self.vectors_initializer = vectors_initializer
+        self.vectors_initializer = spectral_initializers.checked(vectors_initializer, "vectors")
 
     def _create_vectors(
         self, layer: Any, initializer: Any, regularizer: Any, constraint: Any

@@ -84,8 +84,18 @@ def get(identifier: Any, role: str) -> Any:
     return keras.initializers.get(identifier)
 
 
+def checked(identifier: Any, role: str) -> Any:
+    """What to keep of an argument: a name stays one, so that every use draws other numbers.
+
+    Raises:
+        ValueError: if the name is unknown.
+    """
+    found = get(identifier, role)
+    return identifier if isinstance(identifier, str) else found
+
+
 def serialize(identifier: Any) -> Any:
     """What `get` reads back; names stay names."""
-    if identifier is None or isinstance(identifier, str | dict):
+    if identifier is None or isinstance(identifier, str):
         return identifier
     return keras.initializers.serialize(identifier)
