@@ -8,6 +8,7 @@ blocks, nodes, patterns such as 2:4) and the scope (within each weight, or over 
 
 from . import criteria as criteria
 from . import granularity as granularity
+from . import nodes as nodes
 from . import probe as probe
 from . import schedules as schedules
 from .callback import PruningCallback as PruningCallback
