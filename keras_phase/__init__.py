@@ -91,6 +91,7 @@ from .metrics import MeanSquaredModulusError as MeanSquaredModulusError
 from .metrics import PhaseMeanAbsoluteError as PhaseMeanAbsoluteError
 from .metrics import RootMeanSquaredModulusError as RootMeanSquaredModulusError
 from .pruning import ConstantSparsity as ConstantSparsity
+from .pruning import EigenvalueHistory as EigenvalueHistory
 from .pruning import PhaseConstantSparsity as PhaseConstantSparsity
 from .pruning import PhasePolynomialDecay as PhasePolynomialDecay
 from .pruning import PhaseProbe as PhaseProbe
@@ -145,6 +146,7 @@ __all__ = [
     "Coherence",
     "CoherenceLoss",
     "ConstantSparsity",
+    "EigenvalueHistory",
     "FromAlgebra",
     "MeanCoherence",
     "MeanCosineSimilarity",

@@ -182,7 +182,9 @@ def test_shrink_until_a_metric_falls():
     model = keras.Sequential(
         [keras.Input((6,)), layers.Dense(40, "relu", name="hidden"), layers.Dense(3, "softmax")]
     )
-    model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy", ["accuracy"])
+    model.compile(
+        keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy", metrics=["accuracy"]
+    )
     model.fit(x, y, epochs=8, verbose=0)
     weights = model.get_weights()
     found = shrink_until(model, (x, y), max_drop=0.03, step=0.1, by="kernel_norm")
