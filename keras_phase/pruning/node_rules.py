@@ -38,13 +38,13 @@ class Outcome(NamedTuple):
     fill: Callable[[Any], None] | None = None
 
 
-def apply(step: Step, signals: list[Signal], stay: frozenset[Node]) -> Outcome:
+def apply(step: Step, signals: list[Signal], stay: frozenset[Node] | None) -> Outcome:
     """The outcome of a step.
 
     Args:
         step: the step.
         signals: of its inputs.
-        stay: nodes that must not go.
+        stay: nodes that must not go; None: all of them, to see only where they lead.
 
     Raises:
         Keep: if more nodes have to stay.
@@ -86,7 +86,18 @@ def _opaque(step: Step, signals: list[Signal]) -> Outcome:
     return Outcome(Signal.whole(len(shape) - 1, shape[-1] if shape else 0))
 
 
-def _node_layer(step: Step, signal: Signal, stay: frozenset[Node]) -> Outcome:
+def _whole(step: Step, signals: list[Signal]) -> Outcome:
+    """An outcome with all channels, for connections that are not followed.
+
+    Raises:
+        Keep: if channels of the inputs go.
+    """
+    if not all(s.is_whole for s in signals):
+        raise Keep(frozenset().union(*(s.stop().nodes for s in signals)))
+    return Outcome(Signal.whole(len(step.shapes[0]) - 1, step.shapes[0][-1]))
+
+
+def _node_layer(step: Step, signal: Signal, stay: frozenset[Node] | None) -> Outcome:
     layer = step.operation
     algebra = getattr(layer, "algebra", algebras.get("real"))
     d, rank = algebra.dimension, step.ranks[0]
@@ -120,9 +131,9 @@ def _node_layer(step: Step, signal: Signal, stay: frozenset[Node]) -> Outcome:
         folded = bias + np.where(signal.keep, 0, signal.value) @ expanded
     read = kernel if grouped else kernel[..., inputs, :]
     alive = read.reshape(-1, kernel.shape[-1]).any(axis=0)
-    if grouped or mixes_channels(layer):
+    if stay is None or grouped or mixes_channels(layer):
         alive[:] = True
-    alive[[j for name, j in stay if name == layer.name]] = True
+    alive[[j for name, j in stay or () if name == layer.name]] = True
     if not alive.any():
         raise ValueError(
             f"{step.title} has no node with weights left, so shrinking would empty it. Prune less, "
@@ -216,11 +227,9 @@ def _batch_normalization(step: Step, signals: list[Signal]) -> Outcome:
 def _places(step: Step, signals: list[Signal]) -> Outcome:
     """Pooling, resizing and cropping: they act on every channel by itself."""
     (signal,), layer = signals, step.operation
-    if signal.is_whole:
-        return Outcome(Signal.whole(len(step.shapes[0]) - 1, step.shapes[0][-1]))
     first = getattr(layer, "data_format", "channels_last") == "channels_first"
     if signal.axis != (1 if first else step.ranks[0] - 1):
-        raise signal.stop()
+        return _whole(step, signals)
     pads = isinstance(layer, _PADDING) or getattr(layer, "padding", "valid") == "same"
     constant = ~signal.keep & (signal.value != 0)
     if pads and constant.any():
@@ -233,10 +242,8 @@ def _flatten(step: Step, signals: list[Signal]) -> Outcome:
     """The place of every channel after flattening is found by flattening their numbers."""
     (signal,), layer = signals, step.operation
     shape = list(layer.input.shape)
-    if signal.is_whole or None in shape[1:]:
-        if not signal.is_whole:
-            raise signal.stop()
-        return Outcome(Signal.whole(1, step.shapes[0][-1]))
+    if None in shape[1:]:
+        return _whole(step, signals)
     numbers = np.arange(shape[signal.axis], dtype="float64")
     numbers = numbers.reshape([-1 if i == signal.axis else 1 for i in range(len(shape))])
     numbers = np.broadcast_to(numbers, (1, *shape[1:]))
@@ -248,11 +255,9 @@ def _flatten(step: Step, signals: list[Signal]) -> Outcome:
 
 def _merge(step: Step, signals: list[Signal]) -> Outcome:
     """Sums and the like: a channel goes where it goes on all sides."""
-    if all(s.is_whole for s in signals):
-        return Outcome(Signal.whole(len(step.shapes[0]) - 1, step.shapes[0][-1]))
     alike = {(s.axis, len(s.keep)) for s in signals}
     if len(alike) > 1 or len(signals) < 2 or len(set(step.ranks)) > 1:
-        raise Keep(frozenset().union(*(s.stop().nodes for s in signals)))
+        return _whole(step, signals)
     keep = np.any([s.keep for s in signals], axis=0)
     disagreed = [s.stop(keep).nodes for s in signals]
     if any(disagreed):
@@ -269,11 +274,9 @@ def _merge(step: Step, signals: list[Signal]) -> Outcome:
 
 def _concatenate(step: Step, signals: list[Signal]) -> Outcome:
     layer = step.operation
-    if all(s.is_whole for s in signals):
-        return Outcome(Signal.whole(len(step.shapes[0]) - 1, step.shapes[0][-1]))
     axis = layer.axis % step.ranks[0]
     if any(s.axis != axis for s in signals):
-        raise Keep(frozenset().union(*(s.stop().nodes for s in signals)))
+        return _whole(step, signals)
     d = layer.algebra.dimension if isinstance(layer, ConcatenateBody) else 1
     # Component by component.
     order = [
@@ -290,8 +293,6 @@ def _concatenate(step: Step, signals: list[Signal]) -> Outcome:
 def _conversion(step: Step, signals: list[Signal]) -> Outcome:
     """Into an algebra and out of it, element by element."""
     (signal,), layer = signals, step.operation
-    if signal.is_whole:
-        return Outcome(Signal.whole(len(step.shapes[0]) - 1, step.shapes[0][-1]))
     entering = isinstance(layer, ToAlgebraBody | PhaseEncodeBody)
     plain = getattr(layer, "how", "first") == "first" and getattr(layer, "to", "norm") != "complex"
     if not plain or signal.axis != step.ranks[0] - 1:

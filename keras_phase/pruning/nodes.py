@@ -14,51 +14,16 @@ import numpy as np
 from keras import ops
 
 from ..layers.batch_normalization import BatchNormalizationBody
-from ..registry import Registry
 from .granularity import lowest, num_pruned
 from .node_graph import NODE_LAYERS, consumers, output_layers, steps
+from .node_scores import SCORES as SCORES
+from .node_scores import WITH_DATA as WITH_DATA
+from .node_scores import kernel_norm, readers_of
 from .rule import SCOPES
 from .shrink import shrink as shrink
 from .targets import Selection, Target, find
 
 Tensor = Any
-
-# From a node layer's weight to a score of every output element, `(out,)`; the lowest goes first.
-SCORES = Registry("node score")
-
-
-@SCORES.register("eigenvalue")
-def eigenvalue(target: Target) -> np.ndarray:
-    """`|lambda_out|` with one set of eigenvalues, else the norm of `(lambda_in - lambda_out) phi`.
-
-    Raises:
-        ValueError: if the layer has no eigenvalues.
-    """
-    p = target.parametrization
-    try:
-        return p.node_scores()
-    except AttributeError:
-        raise ValueError(
-            f"The layer '{target.layer_path}' has no eigenvalues to rank its nodes by: it is not "
-            "spectral. Use by='connectivity' or 'kernel_norm', make it a SpectralDense, or choose "
-            f"other layers with `layers`. Received: by='eigenvalue', {type(p).__name__} kernel"
-        ) from None
-
-
-@SCORES.register("connectivity")
-def connectivity(target: Target) -> np.ndarray:
-    """Sum of the moduli of the weights that lead to the node."""
-    return np.linalg.norm(_kernel(target), axis=0).reshape(-1, target.shape[-1]).sum(axis=0)
-
-
-@SCORES.register("kernel_norm")
-def kernel_norm(target: Target) -> np.ndarray:
-    """Euclidean norm of the weights that lead to the node."""
-    return np.linalg.norm(_kernel(target).reshape(-1, target.shape[-1]), axis=0)
-
-
-def _kernel(target: Target) -> np.ndarray:
-    return ops.convert_to_numpy(ops.cast(target.kernel(), "float32")).astype("float64")
 
 
 def node_scores(
@@ -66,6 +31,7 @@ def node_scores(
     by: str = "eigenvalue",
     *,
     layers: Selection | Sequence[Selection] | None = None,
+    data: Any = None,
 ) -> dict[str, np.ndarray]:
     """How much each node of the hidden layers matters.
 
@@ -73,9 +39,14 @@ def node_scores(
         model: a built model.
         by: `"eigenvalue"`: `|lambda_out|` of layers with one set of eigenvalues, else the norm of
             the node's weights. `"connectivity"`: sum of the moduli of its weights. `"kernel_norm"`:
-            their Euclidean norm. Incoming weights, all of them.
+            their Euclidean norm. These are incoming weights. With `data`: `"response"`: root mean
+            square of what the node adds to the next layers. `"selection"`: how early it is chosen
+            when the layer is built up again, node by node, so that the next layers get what they
+            get from the intact network; `node_scores.selection` has the definition.
         layers: names, paths, layers or predicates; None for all dense layers and convolutions
             but those that make the model's outputs.
+        data: inputs of the model, training samples, for the scores that look at data; labels are
+            not needed.
 
     Returns:
         For every layer, by its path, `(units,)`; a node without weights has 0.
@@ -94,7 +65,7 @@ def node_scores(
     >>> node_scores(model)["hidden"].tolist()
     [1.0, 1.0, 1.0]
     """
-    return {t.layer_path: s for t, s in _scored(model, by, layers)}
+    return {t.layer_path: s for t, s in _scored(model, by, layers, data)}
 
 
 def prune_nodes(
@@ -105,6 +76,7 @@ def prune_nodes(
     by: str = "eigenvalue",
     scope: str = "global",
     layers: Selection | Sequence[Selection] | None = None,
+    data: Any = None,
 ) -> dict[str, np.ndarray]:
     """Remove the nodes of the lowest score, in place: their weights and biases become 0.
 
@@ -120,6 +92,7 @@ def prune_nodes(
         scope: `"global"`: the nodes of all layers compete, as in the paper, and a layer may be
             emptied, with a warning. `"layer"`: the fraction of each layer.
         layers: see `node_scores`.
+        data: see `node_scores`.
 
     Returns:
         For every layer, by its path, `(units,)`: True for the nodes that are kept.
@@ -137,7 +110,7 @@ def prune_nodes(
     3
     """
     _check_amount(fraction, threshold)
-    scored = _scored(model, by, layers)
+    scored = _scored(model, by, layers, data)
     kept: dict[int, np.ndarray] = {}
     for group in SCOPES.get(scope)(len(scored)):
         scores = [scored[i][1] for i in group]
@@ -181,6 +154,7 @@ def shrink_until(
     layers: Selection | Sequence[Selection] | None = None,
     mode: str | None = None,
     batch_size: int | None = None,
+    calibration: Any = None,
 ) -> Shrunk:
     """Remove ever more nodes until a metric falls by more than `max_drop`, then shrink.
 
@@ -200,6 +174,7 @@ def shrink_until(
         mode: "max" if the metric is to be large, "min" if small; None: "min" for names with "loss"
             or "error", else "max".
         batch_size: of the evaluation.
+        calibration: inputs for the scores that look at data, see `node_scores`.
 
     Raises:
         ValueError: if the model is not compiled, the metric unknown, or a number out of range.
@@ -229,6 +204,7 @@ def shrink_until(
         return float(found[metric])
 
     intact = model.get_weights()
+    chosen: dict[str, Any] = {"by": by, "scope": scope, "layers": layers, "data": calibration}
     history, best = [(0.0, measured())], 0.0
     try:
         for k in range(1, round(1 / step)):
@@ -236,7 +212,7 @@ def shrink_until(
             model.set_weights(intact)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", EmptiedWarning)
-                kept = prune_nodes(model, fraction, by=by, scope=scope, layers=layers)
+                kept = prune_nodes(model, fraction, **chosen)
             if not all(k.any() for k in kept.values()):
                 break
             history.append((fraction, measured()))
@@ -246,7 +222,7 @@ def shrink_until(
             best = fraction
         model.set_weights(intact)
         if best:
-            prune_nodes(model, best, by=by, scope=scope, layers=layers)
+            prune_nodes(model, best, **chosen)
         return Shrunk(shrink(model), best, history)
     finally:
         model.set_weights(intact)
@@ -257,7 +233,10 @@ class EmptiedWarning(UserWarning):
 
 
 def _scored(
-    model: keras.Model, by: str, layers: Selection | Sequence[Selection] | None
+    model: keras.Model,
+    by: str,
+    layers: Selection | Sequence[Selection] | None,
+    data: Any,
 ) -> list[tuple[Target, np.ndarray]]:
     score = SCORES.get(by)
     found = find(model, layers)
@@ -276,7 +255,17 @@ def _scored(
             "There are no nodes to rank: expected a hidden dense layer or convolution, besides the "
             f"layers that make the outputs. Received: model '{model.name}'"
         )
-    return [(t, _finite(t, score(t), by)) for t in targets]
+    readers: list[Any] = [[] for _ in targets]
+    if by in WITH_DATA:
+        if data is None:
+            raise ValueError(
+                f"The score '{by}' looks at what nodes do on data. Expected `data`, some hundred "
+                f"training samples. Received: by={by!r}, data=None"
+            )
+        for target in targets:
+            _finite(target, kernel_norm(target, []), by)
+        readers = readers_of(model, [t.layer for t in targets], data)
+    return [(t, _finite(t, score(t, r), by)) for t, r in zip(targets, readers, strict=True)]
 
 
 def _finite(target: Target, scores: np.ndarray, by: str) -> np.ndarray:
