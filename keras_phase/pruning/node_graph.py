@@ -164,20 +164,6 @@ def _shared(model: keras.Model, operation: Any) -> ValueError:
     )
 
 
-def output_layers(model: keras.Model) -> set[int]:
-    """Ids of the node layers that make the outputs of the model: their nodes cannot go."""
-    wanted = {id(t) for t in tree.flatten(model.outputs)}
-    found = set()
-    for step in reversed(steps(model)):
-        if wanted.isdisjoint(step.outputs):
-            continue
-        if isinstance(step.operation, NODE_LAYERS):
-            found.add(id(step.operation))
-        else:
-            wanted |= set(step.inputs)
-    return found
-
-
 def consumers(model: keras.Model, layer: keras.layers.Layer, kinds: Sequence[type]) -> list[Any]:
     """Layers of these kinds that read directly what `layer` makes."""
     chain = steps(model)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import keras
 import numpy as np
-from keras import ops
+from keras import ops, tree
 
 from .. import algebras, layers, parametrizations
 from ..layers.activation import ActivationBody
@@ -19,7 +19,7 @@ from ..layers.conversion import FromAlgebraBody, ModulusBody, PhaseEncodeBody, T
 from ..layers.dropout import DropoutBody
 from ..layers.reshaping import ConcatenateBody, FlattenBody
 from ..ops.product import expand_kernel
-from .node_graph import NODE_LAYERS, Keep, Node, Signal, Step
+from .node_graph import NODE_LAYERS, Keep, Node, Signal, Step, steps
 
 Tensor = Any
 
@@ -59,6 +59,22 @@ def apply(step: Step, signals: list[Signal], stay: frozenset[Node] | None) -> Ou
     if not isinstance(operation, keras.layers.Layer) and type(operation).__name__ in _OPERATIONS:
         return _merge(step, signals)
     return _opaque(step, signals)
+
+
+def output_layers(model: keras.Model) -> set[int]:
+    """Ids of the node layers that make the outputs of the model: their nodes cannot go."""
+    wanted = {id(t) for t in tree.flatten(model.outputs)}
+    passing = tuple(cls for classes, _ in _RULES for cls in classes)
+    found = set()
+    for step in reversed(steps(model)):
+        layer = step.operation
+        if wanted.isdisjoint(step.outputs):
+            continue
+        if isinstance(layer, NODE_LAYERS):
+            found.add(id(layer))
+        elif isinstance(layer, passing) or not getattr(layer, "weights", None):
+            wanted |= set(step.inputs)
+    return found
 
 
 def mixes_channels(layer: keras.layers.Layer) -> bool:

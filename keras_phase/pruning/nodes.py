@@ -15,7 +15,8 @@ from keras import ops
 
 from ..layers.batch_normalization import BatchNormalizationBody
 from .granularity import lowest, num_pruned
-from .node_graph import NODE_LAYERS, consumers, output_layers, steps
+from .node_graph import NODE_LAYERS, consumers, steps
+from .node_rules import output_layers
 from .node_scores import SCORES as SCORES
 from .node_scores import WITH_DATA as WITH_DATA
 from .node_scores import kernel_norm, readers_of

@@ -49,7 +49,7 @@ def test_scores_are_their_definitions(algebra):
         "connectivity": np.sqrt((kernel**2).sum(axis=0)).sum(axis=0),
         "kernel_norm": np.sqrt((kernel**2).sum(axis=(0, 1))),
     }
-    assert set(expected) == set(nodes.SCORES)
+    assert set(expected) | set(nodes.WITH_DATA) == set(nodes.SCORES)
     for by, scores in expected.items():
         found = node_scores(model, by)
         assert list(found) == ["first", "second"]
@@ -61,6 +61,94 @@ def test_one_set_ranks_by_its_eigenvalues():
     for name, scores in node_scores(model).items():
         outputs = numpy(model.get_layer(name).eigenvalues.outputs)
         np.testing.assert_allclose(scores, np.abs(outputs), rtol=1e-6)
+
+
+def test_response_is_what_a_node_adds_to_the_next_layer():
+    model, x = network("complex"), data((40, 10))
+    hidden = numpy(keras.Model(model.inputs, model.layers[0].output)(x))
+    after = model.get_layer("second")
+    expected = []
+    for j in range(10):
+        alone = np.zeros_like(hidden)
+        alone[:, [j, 10 + j]] = hidden[:, [j, 10 + j]]
+        added = numpy(after._product(alone.astype("float32"), after.kernel, after.algebra))
+        # What the two components add does not overlap on average over the outputs' norm.
+        parts = [np.where(np.arange(20) == k, hidden, 0).astype("float32") for k in (j, 10 + j)]
+        energy = sum(
+            (
+                numpy(after._product(a, after.kernel, after.algebra))
+                * numpy(after._product(b, after.kernel, after.algebra))
+            )
+            .sum(axis=1)
+            .mean()
+            for a in parts
+            for b in parts
+        )
+        np.testing.assert_allclose(energy, (added**2).sum(axis=1).mean(), rtol=1e-4)
+        expected.append(np.sqrt(energy))
+    found = node_scores(model, "response", data=x)["first"]
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_nodes_are_followed_through_the_layers_between():
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((8, 6, 2))
+    y = layers.Conv2D(4, 3, activation="relu", name="conv")(inputs)
+    y = layers.MaxPooling2D(2)(layers.BatchNormalization()(y))
+    z = layers.Dense(5, "tanh", name="dense")(layers.Flatten()(y))
+    joined = layers.Concatenate()([z, layers.Dropout(0.5)(z)])
+    model = keras.Model(inputs, layers.Dense(3, name="head")(joined))
+    x = data((30, 8, 6, 2))
+    found = node_scores(model, "response", data=x)
+    flat = keras.Model(inputs, model.get_layer("dense").input)(x)
+    kernel, flat = numpy(model.get_layer("dense").kernel), numpy(flat)
+    added = [((flat[:, j::4] @ kernel[j::4]) ** 2).sum(axis=1).mean() ** 0.5 for j in range(4)]
+    np.testing.assert_allclose(found["conv"], added, rtol=1e-4)
+    seen = numpy(keras.Model(inputs, model.get_layer("dense").output)(x))
+    kernel = numpy(model.get_layer("head").kernel)
+    both = np.sqrt((seen**2).mean(axis=0) * ((kernel[:5] + kernel[5:]) ** 2).sum(axis=1))
+    np.testing.assert_allclose(found["dense"], both, rtol=1e-4)
+
+
+def duplicated(last):
+    """Five distinct nodes, each of them four times, and what the next layer makes of them."""
+    rng = np.random.default_rng(0)
+    model = keras.Sequential(
+        [
+            keras.Input((5,)),
+            layers.Dense(20, "relu", name="hidden"),
+            layers.Dense(3, last, use_bias=False),
+        ]
+    )
+    model.layers[0].kernel.assign(np.repeat(rng.normal(size=(5, 5)), 4, axis=1))
+    model.layers[1].kernel.assign(np.repeat(rng.normal(size=(5, 3)), 4, axis=0))
+    return model
+
+
+@pytest.mark.parametrize("last", ["softmax", None])
+def test_selection_takes_one_of_each_kind_before_copies(last):
+    model = duplicated(last)
+    scores = node_scores(model, "selection", data=data((200, 5)))["hidden"]
+    assert sorted(scores) == pytest.approx(np.arange(1, 21) / 20)
+    first = np.argsort(-scores)[:5] // 4
+    assert len(set(first)) >= 3  # norms alone would take copies of the largest
+
+
+def test_selection_keeps_what_the_network_says():
+    keras.utils.set_random_seed(0)
+    x = data((600, 6))
+    y = (x @ np.random.default_rng(0).normal(size=(6, 3))).argmax(axis=1)
+    model = keras.Sequential(
+        [keras.Input((6,)), layers.Dense(60, "relu"), layers.Dense(3, "softmax")]
+    )
+    model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy", metrics=["acc"])
+    model.fit(x[:400], y[:400], epochs=15, verbose=0)
+    weights, accuracy = model.get_weights(), {}
+    for by in ("selection", "connectivity"):
+        model.set_weights(weights)
+        prune_nodes(model, 0.85, by=by, data=x[:400])
+        accuracy[by] = model.evaluate(x[400:], y[400:], verbose=0)[1]
+    assert accuracy["selection"] > accuracy["connectivity"] + 0.03
 
 
 def test_channels_of_convolutions_are_nodes():
@@ -212,6 +300,15 @@ def infinite():
 
 
 ERRORS = [
+    (lambda: node_scores(network(), "selection"), "looks at what nodes do on data.*data=None"),
+    (
+        lambda: node_scores(
+            keras.Sequential([keras.Input((4, 3)), layers.Dense(5, name="d"), layers.LSTM(2)]),
+            "response",
+            data=data((2, 4, 3)),
+        ),
+        "reads the nodes of 'd'",
+    ),
     (lambda: prune_nodes(network(), 1.0), "from 0 to below 1.*fraction=1.0"),
     (lambda: prune_nodes(network(), -0.1), "fraction=-0.1"),
     (lambda: prune_nodes(network()), "either `fraction`"),
