@@ -109,10 +109,11 @@ def _ranked(
     for by in nodes.SCORES:
         if by == "eigenvalue" and not spectral:
             continue
-        given = {"data": calibration} if by in nodes.WITH_DATA else {}
+        model.set_weights(weights)
+        scores = nodes.node_scores(model, by, data=calibration)
         for fraction in FRACTIONS:
             model.set_weights(weights)
-            _pruned(model, fraction, by=by, **given)
+            _pruned(model, fraction, by=scores)
             accuracy = _accuracy(model, dataset)
             rows.append({"by": by, "fraction": fraction, "accuracy": accuracy, "intact": intact})
     return rows

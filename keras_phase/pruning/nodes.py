@@ -6,7 +6,7 @@ allows. Over an algebra a node is a whole element, in a convolution a channel.
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -74,7 +74,7 @@ def prune_nodes(
     fraction: float | None = None,
     *,
     threshold: float | None = None,
-    by: str = "eigenvalue",
+    by: str | Mapping[str, np.ndarray] = "eigenvalue",
     scope: str = "global",
     layers: Selection | Sequence[Selection] | None = None,
     data: Any = None,
@@ -89,7 +89,7 @@ def prune_nodes(
         model: a built model.
         fraction: how much of the nodes, from 0 to below 1, counted as TF-MOT counts.
         threshold: in place of `fraction`, remove nodes with a score below it.
-        by: see `node_scores`.
+        by: see `node_scores`; or scores as it returns them.
         scope: `"global"`: the nodes of all layers compete, as in the paper, and a layer may be
             emptied, with a warning. `"layer"`: the fraction of each layer.
         layers: see `node_scores`.
@@ -235,11 +235,11 @@ class EmptiedWarning(UserWarning):
 
 def _scored(
     model: keras.Model,
-    by: str,
+    by: str | Mapping[str, np.ndarray],
     layers: Selection | Sequence[Selection] | None,
     data: Any,
 ) -> list[tuple[Target, np.ndarray]]:
-    score = SCORES.get(by)
+    score = _given(by) if isinstance(by, Mapping) else SCORES.get(by)
     found = find(model, layers)
     outputs: set[int] = output_layers(model) if layers is None else set()
     targets = [t for t in found if isinstance(t.layer, NODE_LAYERS) and id(t.layer) not in outputs]
@@ -257,7 +257,7 @@ def _scored(
             f"layers that make the outputs. Received: model '{model.name}'"
         )
     readers: list[Any] = [[] for _ in targets]
-    if by in WITH_DATA:
+    if isinstance(by, str) and by in WITH_DATA:
         if data is None:
             raise ValueError(
                 f"The score '{by}' looks at what nodes do on data. Expected `data`, some hundred "
@@ -269,12 +269,27 @@ def _scored(
     return [(t, _finite(t, score(t, r), by)) for t, r in zip(targets, readers, strict=True)]
 
 
-def _finite(target: Target, scores: np.ndarray, by: str) -> np.ndarray:
+def _given(scores: Mapping[str, np.ndarray]) -> Callable[[Target, list[Any]], np.ndarray]:
+    def look_up(target: Target, readers: list[Any]) -> np.ndarray:
+        found = np.asarray(scores.get(target.layer_path, ()))
+        if found.shape != (target.shape[-1],):
+            raise ValueError(
+                f"Expected scores of the {target.shape[-1]} nodes of '{target.layer_path}', as "
+                f"`node_scores` returns them. Received: by=... for {', '.join(scores) or 'nothing'}"
+                f", there with the shape {found.shape}"
+            )
+        return found
+
+    return look_up
+
+
+def _finite(target: Target, scores: np.ndarray, by: Any) -> np.ndarray:
     if not np.isfinite(scores).all():
         raise ValueError(
             f"The layer '{target.layer_path}' has nodes whose score is not a number: its weights "
             "or eigenvalues are NaN or infinite, training has gone wrong before. Expected finite "
-            f"ones. Received: {int((~np.isfinite(scores)).sum())} such nodes, by={by!r}"
+            f"ones. Received: {int((~np.isfinite(scores)).sum())} such nodes"
+            + (f", by={by!r}" if isinstance(by, str) else "")
         )
     return scores
 

@@ -208,6 +208,15 @@ def test_a_threshold_keeps_what_reaches_it():
         np.testing.assert_array_equal(keep, np.abs(outputs) >= 0.2)
 
 
+def test_scores_of_ones_own_are_taken():
+    model = network()
+    scores = {"first": np.arange(10.0), "second": np.full(6, 99.0)}
+    kept = prune_nodes(model, 0.25, by=scores)
+    np.testing.assert_array_equal(kept["first"], np.arange(10) >= 4)
+    with pytest.raises(ValueError, match="scores of the 6 nodes of 'second'"):
+        prune_nodes(model, 0.25, by={"first": np.arange(10.0)})
+
+
 def test_pruning_again_counts_the_removed_ones():
     model = network()
     first = prune_nodes(model, 0.25, scope="layer")
