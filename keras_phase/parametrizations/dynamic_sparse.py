@@ -87,11 +87,16 @@ class DynamicSparse(Parametrization):
         # Between the two, so that rounding to 16 bits seldom moves an element over it.
         return (ordered[index] + ordered[min(index + 1, flat.shape[0] - 1)]) / 2
 
+    def _limit_of(self, moduli: Tensor) -> Tensor:
+        if self._threshold is None:
+            return self._limit(moduli)
+        return ops.convert_to_tensor(self._threshold)
+
     def kernel(self) -> Tensor:
         """The sparse kernel, `(d, *window, in, out)`."""
         kernel = self.base.kernel()
         moduli = modulus_axis(ops.cast(ops.stop_gradient(kernel), "float32"), axis=0, keepdims=True)
-        limit = self._limit(moduli) if self._threshold is None else self._threshold
+        limit = self._limit_of(moduli)
         return ops.where(moduli > limit, kernel, ops.zeros_like(kernel))
 
     def set_kernel(self, value: Tensor) -> None:
@@ -102,7 +107,7 @@ class DynamicSparse(Parametrization):
         """
         value = self._check_shape(value)
         moduli = modulus_axis(ops.cast(value, "float32"), axis=0, keepdims=True)
-        limit = self._limit(moduli) if self._threshold is None else self._threshold
+        limit = self._limit_of(moduli)
         lost = ops.logical_and(moduli > 0, moduli <= limit)
         if bool(ops.any(lost)):
             raise ValueError(

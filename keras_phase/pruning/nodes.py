@@ -336,7 +336,7 @@ def _silence(model: keras.Model, target: Target, keep: np.ndarray) -> None:
     channels = np.tile(keep, target.shape[0])
     bias = getattr(target.layer, "bias", None)
     if bias is not None:
-        bias.assign(ops.where(channels, bias, ops.zeros_like(bias)))
+        _zero(bias, channels)
     try:
         steps(model)
     except ValueError:
@@ -346,4 +346,10 @@ def _silence(model: keras.Model, target: Target, keep: np.ndarray) -> None:
         for norm in consumers(model, target.layer, kinds):
             for variable in (norm.beta, norm.moving_mean):
                 if variable is not None:
-                    variable.assign(ops.where(channels, variable, ops.zeros_like(variable)))
+                    _zero(variable, channels)
+
+
+def _zero(variable: keras.Variable, kept: np.ndarray) -> None:
+    """Set the entries to 0 that are not kept."""
+    value = ops.convert_to_tensor(variable)
+    variable.assign(ops.where(kept, value, ops.zeros_like(value)))
