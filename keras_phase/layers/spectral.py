@@ -152,7 +152,7 @@ def _input_shape(layer: Any, algebra_layer: Any) -> tuple:
 def _copy_rest(source: Any, target: Any) -> None:
     """Bias, and the weights of a parametric activation."""
     if source.bias is not None:
-        target.bias.assign(source.bias)
+        target.bias.assign(ops.convert_to_numpy(source.bias))
     inner = getattr(source, "_activation_layer", None)
     if inner is not None:
         target._activation_layer.set_weights(inner.get_weights())

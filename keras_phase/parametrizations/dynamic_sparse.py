@@ -133,7 +133,7 @@ class DynamicSparse(Parametrization):
             )
         self.base.select(source.base, inputs, outputs)
         if self._threshold is not None:
-            self._threshold.assign(source._threshold)
+            self._threshold.assign(ops.convert_to_numpy(source._threshold))
 
     def prune(self, mask: Tensor, value: Tensor) -> None:
         """Prune the base; a pruned value below the threshold still counts as 0."""

@@ -131,4 +131,5 @@ def _compile_as(model: keras.Model, smaller: keras.Model) -> None:
         )
         return
     if getattr(smaller, "optimizer", None) is not None:
-        smaller.optimizer.iterations.assign(model.optimizer.iterations)
+        # A number: JAX would else train both on one array, and delete it.
+        smaller.optimizer.iterations.assign(int(model.optimizer.iterations))
