@@ -62,7 +62,10 @@ class _Factored(SpectralBase):
 
     def _held(self, projection: Projection, stored: Tensor) -> Tensor:
         """1 for nodes with a weight left by the projection, 0 for the others, `(out,)`."""
-        new = self._flat(projection(ops.cast(self.gap() * self._phi_with(stored), self._dtype)))
+        # Only removals come here (`prune` refuses the rest), and those show on any kernel: no frozen
+        # factor has to be read, which JAX does not allow inside a train step.
+        ones = ops.ones((self.algebra.dimension, *self.shape), dtype=stored.dtype)
+        new = self._flat(projection(ones))
         return ops.cast(ops.any(ops.not_equal(new, 0), axis=0), stored.dtype)
 
     def _phi_with(self, stored: Tensor) -> Tensor:
