@@ -62,7 +62,7 @@ class _Factored(SpectralBase):
 
     def _held(self, projection: Projection, stored: Tensor) -> Tensor:
         """1 for nodes with a weight left by the projection, 0 for the others, `(out,)`."""
-        # Only removals come here (`prune` refuses the rest), and those show on any kernel: no frozen
+        # Only removals come here (`prune` refuses the rest), which show on any kernel: no frozen
         # factor has to be read, which JAX does not allow inside a train step.
         ones = ops.ones((self.algebra.dimension, *self.shape), dtype=stored.dtype)
         new = self._flat(projection(ones))
