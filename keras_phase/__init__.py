@@ -85,6 +85,10 @@ from .layers import PhaseEncode as PhaseEncode
 from .layers import RotaryPhaseEncoding as RotaryPhaseEncoding
 from .layers import Scattering1D as Scattering1D
 from .layers import Scattering2D as Scattering2D
+from .layers import SpectralConv1D as SpectralConv1D
+from .layers import SpectralConv2D as SpectralConv2D
+from .layers import SpectralConv3D as SpectralConv3D
+from .layers import SpectralDense as SpectralDense
 from .layers import ToAlgebra as ToAlgebra
 from .layers import WaveletModulus1D as WaveletModulus1D
 from .layers import WaveletModulus2D as WaveletModulus2D
@@ -101,6 +105,7 @@ from .metrics import MeanSquaredModulusError as MeanSquaredModulusError
 from .metrics import PhaseMeanAbsoluteError as PhaseMeanAbsoluteError
 from .metrics import RootMeanSquaredModulusError as RootMeanSquaredModulusError
 from .pruning import ConstantSparsity as ConstantSparsity
+from .pruning import EigenvalueHistory as EigenvalueHistory
 from .pruning import PhaseConstantSparsity as PhaseConstantSparsity
 from .pruning import PhasePolynomialDecay as PhasePolynomialDecay
 from .pruning import PhaseProbe as PhaseProbe
@@ -157,6 +162,7 @@ __all__ = [
     "CoherenceLoss",
     "ComplexStandardization",
     "ConstantSparsity",
+    "EigenvalueHistory",
     "FromAlgebra",
     "InverseWaveletTransform1D",
     "InverseWaveletTransform2D",
@@ -192,6 +198,10 @@ __all__ = [
     "Sign",
     "SignConstantSparsity",
     "SignPolynomialDecay",
+    "SpectralConv1D",
+    "SpectralConv2D",
+    "SpectralConv3D",
+    "SpectralDense",
     "ToAlgebra",
     "UnitModulus",
     "Unitary",

@@ -10,7 +10,7 @@ import functools
 import inspect
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -105,10 +105,16 @@ def baked(model: keras.Model) -> Iterator[None]:
             frozen = keras.Variable(value, dtype=dtype, trainable=False, name=name)
             # Shadows the method of this one object, so a parametrization needs no code for it.
             p.kernel = functools.partial(ops.convert_to_tensor, frozen)
+            p.factors = functools.partial(_as_factors, p.kernel)
         yield
     finally:
         for p in found:
             vars(p).pop("kernel", None)
+            vars(p).pop("factors", None)
+
+
+def _as_factors(kernel: Callable[[], Any]) -> parametrizations.Factors:
+    return parametrizations.Factors(kernel())
 
 
 def _write(model: keras.Model, folder: Path, signature: list[Any]) -> None:

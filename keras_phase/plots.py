@@ -151,6 +151,92 @@ def variant_curves(
     return _finished(ax)
 
 
+def eigenvalue_spectrum(
+    history: Sequence[tuple[int, tuple[Any, Any]]], ax: Any = None, *, unit: str = "epoch"
+) -> Any:
+    """Draw how the eigenvalues of one layer spread while it trains.
+
+    Of each set (input nodes, output nodes) the median, the middle half and the whole range.
+
+    Args:
+        history: `(when, (inputs, outputs))`, a value of `EigenvalueHistory.history`; None for a set
+            that the layer does not have.
+        ax: matplotlib `Axes`; None makes a new figure.
+        unit: what `when` counts; the label of the horizontal axis.
+
+    Returns:
+        The `Axes`.
+
+    Raises:
+        ImportError: if matplotlib is not installed.
+        ValueError: if nothing was recorded.
+    """
+    if not history:
+        raise ValueError(
+            "Expected at least one record of eigenvalues, as `EigenvalueHistory` makes them. "
+            "Received: history of length 0"
+        )
+    ax = _axes(ax, figsize=(6.4, 4.0))
+    when = [w for w, _ in history]
+    for index, (label, color) in enumerate((("input nodes", _ACCENT), ("output nodes", _INK))):
+        values = [sets[index] for _, sets in history]
+        if values[0] is None:
+            continue
+        low, first, middle, third, high = (
+            [float(np.quantile(v, q)) for v in values] for q in (0, 0.25, 0.5, 0.75, 1)
+        )
+        ax.fill_between(when, low, high, color=color, alpha=0.12, linewidth=0)
+        ax.fill_between(when, first, third, color=color, alpha=0.3, linewidth=0)
+        ax.plot(when, middle, color=color, label=label)
+    ax.set(xlabel=unit, ylabel="eigenvalue")
+    ax.legend(frameon=False)
+    return _finished(ax)
+
+
+def pruning_curves(
+    results: Mapping[str, Mapping[float, Sequence[float]]],
+    ax: Any = None,
+    *,
+    metric: str = "accuracy",
+) -> Any:
+    """Draw a metric against the fraction of nodes removed: the mean over runs and its spread.
+
+    The layout is that of the figures in *Spectral pruning of fully connected layers*: per cent of
+    nodes to the right, a line for each method in the order given, half the range of the runs as a
+    shadow.
+
+    Args:
+        results: for every method, from the fraction removed to the values of all runs.
+        ax: matplotlib `Axes`; None makes a new figure.
+        metric: label of the vertical axis.
+
+    Returns:
+        The `Axes`.
+
+    Raises:
+        ImportError: if matplotlib is not installed.
+        ValueError: if a method has no value.
+    """
+    ax = _axes(ax, figsize=(6.4, 4.2))
+    for method, values in results.items():
+        if not values or not all(values.values()):
+            raise ValueError(
+                f"Expected at least one value for every fraction. Received: results[{method!r}]="
+                f"{dict(values)!r}"
+            )
+        fractions = sorted(values)
+        mean = np.array([np.mean(values[f]) for f in fractions])
+        half = np.array([np.ptp(values[f]) / 2 for f in fractions])
+        percent = 100 * np.array(fractions)
+        (line,) = ax.plot(percent, mean, marker="o", markersize=3, label=method)
+        shadow = {"color": line.get_color(), "alpha": 0.2, "linewidth": 0}
+        ax.fill_between(percent, mean - half, mean + half, **shadow)
+    ax.set(xlabel="nodes removed (%)", ylabel=metric)
+    ax.grid(alpha=0.25)
+    ax.legend(frameon=False)
+    return _finished(ax)
+
+
 def _axes(ax: Any, figsize: tuple[float, float] = (5.6, 3.8)) -> Any:
     if ax is not None:
         return ax

@@ -152,3 +152,27 @@ def test_class_separation_is_drawn_before_and_after():
         "skip: after the collapse",
         "skip: before",
     ]
+
+
+def test_eigenvalue_spectrum_draws_median_half_and_range():
+    history = [(i, (None, RNG.normal(size=9))) for i in range(3)]
+    ax = plots.eigenvalue_spectrum(history)
+    (line,) = ax.lines
+    np.testing.assert_allclose(line.get_ydata(), [np.median(v[1]) for _, v in history])
+    assert len(ax.collections) == 2
+    both = [(i, (a[1], a[1])) for i, a in history]
+    assert len(plots.eigenvalue_spectrum(both).lines) == 2
+    with pytest.raises(ValueError, match="length 0"):
+        plots.eigenvalue_spectrum([])
+
+
+def test_pruning_curves_draw_means_and_half_ranges():
+    results = {"spectral": {0.5: [0.8, 0.9], 0.9: [0.4, 0.7]}, "dense": {0.5: [0.6]}}
+    ax = plots.pruning_curves(results)
+    first, second = ax.lines
+    np.testing.assert_allclose(first.get_xdata(), [50, 90])
+    np.testing.assert_allclose(first.get_ydata(), [0.85, 0.55])
+    assert len(second.get_xdata()) == 1
+    assert ax.get_xlabel() == "nodes removed (%)"
+    with pytest.raises(ValueError, match="at least one value"):
+        plots.pruning_curves({"spectral": {}})

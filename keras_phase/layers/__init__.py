@@ -50,6 +50,10 @@ from .simple_rnn import AlgebraSimpleRNNCell as AlgebraSimpleRNNCell
 from .spatial_dropout import AlgebraSpatialDropout1D as AlgebraSpatialDropout1D
 from .spatial_dropout import AlgebraSpatialDropout2D as AlgebraSpatialDropout2D
 from .spatial_dropout import AlgebraSpatialDropout3D as AlgebraSpatialDropout3D
+from .spectral import SpectralDense as SpectralDense
+from .spectral_convolution import SpectralConv1D as SpectralConv1D
+from .spectral_convolution import SpectralConv2D as SpectralConv2D
+from .spectral_convolution import SpectralConv3D as SpectralConv3D
 from .wavelet import WaveletModulus1D as WaveletModulus1D
 from .wavelet import WaveletModulus2D as WaveletModulus2D
 from .wavelet import WaveletTransform1D as WaveletTransform1D

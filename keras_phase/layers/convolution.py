@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from ..ops import layout
 from ..ops.convolution import convolution
 from ..parametrizations import Parametrization
 from .algebra_layer import register
@@ -102,7 +103,19 @@ class ConvolutionBody(WindowBody):
             pads = [[0, 0], [before, 0]]
             pads.insert(1 if self._channel_axis == 1 else 2, [0, 0])
             inputs = ops.pad(inputs, pads)
-        return self._finish(self._product(inputs, self.kernel, self.algebra, self._contraction))
+        kernel, gain_in, gain_out = self.kernel_parametrization.factors()
+        if gain_in is not None:
+            # The groups share the factors of their inputs.
+            inputs = inputs * self._gain(ops.tile(gain_in, (self.groups,)), len(inputs.shape))
+        x = self._product(inputs, kernel, self.algebra, self._contraction)
+        return self._finish(x if gain_out is None else x * self._gain(gain_out, len(x.shape)))
+
+    def _gain(self, factors: Tensor, rank: int) -> Tensor:
+        """One factor for each channel element, ready to multiply."""
+        factors = layout.repeat(factors, self.algebra.dimension)
+        return (
+            ops.reshape(factors, (-1, *(1,) * (rank - 2))) if self._channel_axis == 1 else factors
+        )
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         """`(batch, *places, d*filters)`."""

@@ -3,11 +3,11 @@
 from typing import Any
 
 import keras
-from keras import constraints, initializers, regularizers
+from keras import constraints, initializers, ops, regularizers
 
 from .. import initializers as algebra_initializers
 from .. import parametrizations
-from ..ops import dispatch
+from ..ops import dispatch, layout
 from ..ops.modulus import modulus_axis, phase_axis
 from ..parametrizations import Parametrization
 from .activation import ActivationHostMixin
@@ -103,8 +103,15 @@ class DenseBody(ActivationHostMixin, AlgebraLayerMixin):
     def call(self, inputs: Tensor) -> Tensor:
         """Apply the layer to `(..., d*in)`."""
         relu = self.activation.is_relu
-        x = self._product(inputs, self.kernel, self.algebra, bias=self.bias, relu=relu)
-        return x if relu else self._activate(x)
+        kernel, gain_in, gain_out = self.kernel_parametrization.factors()
+        if gain_in is not None:
+            inputs = inputs * layout.repeat(gain_in, self.algebra.dimension)
+        if gain_out is None:
+            x = self._product(inputs, kernel, self.algebra, bias=self.bias, relu=relu)
+            return x if relu else self._activate(x)
+        x = self._product(inputs, kernel, self.algebra)
+        x = x * layout.repeat(gain_out, self.algebra.dimension)
+        return self._activate(x if self.bias is None else ops.add(x, self.bias))
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         """`(..., d*units)`."""

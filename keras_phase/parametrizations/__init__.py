@@ -1,8 +1,9 @@
 """Parametrizations: which trainable variables make a kernel.
 
 `Cartesian` stores the components, `Polar` direction and amplitude, `Unitary` keeps a square kernel
-unitary. A new one is a subclass of
-`Parametrization` in a file of its own and a row in `_CLASSES`.
+unitary, `Spectral`, `SpectralSVD` and `SpectralQR` train eigenvalues of the nodes, `DynamicSparse`
+leaves out the small elements of another one. A new one is a subclass of `Parametrization` in a file
+of its own and a row in `_CLASSES`.
 """
 
 from typing import Any
@@ -10,14 +11,19 @@ from typing import Any
 import keras
 
 from ..registry import Registry
+from .base import Factors as Factors
 from .base import Parametrization as Parametrization
 from .base import Projection as Projection
 from .cartesian import Cartesian as Cartesian
+from .dynamic_sparse import DynamicSparse as DynamicSparse
 from .polar import Polar as Polar
+from .spectral import Spectral as Spectral
+from .spectral_factored import SpectralQR as SpectralQR
+from .spectral_factored import SpectralSVD as SpectralSVD
 from .unitary import Unitary as Unitary
 
 _CLASSES = Registry("parametrization")
-for _class in (Cartesian, Polar, Unitary):
+for _class in (Cartesian, Polar, Unitary, Spectral, SpectralSVD, SpectralQR, DynamicSparse):
     _CLASSES.add(_class.__name__, _class)
 
 

@@ -7,7 +7,7 @@ knows which variables there are.
 
 import copy
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import keras
 from keras import ops
@@ -16,6 +16,22 @@ from ..algebras import Algebra
 
 Tensor = Any
 Projection = Callable[[Tensor], Tensor]
+
+
+class Factors(NamedTuple):
+    """A kernel as a product, `inputs_i kernel_ij outputs_j`.
+
+    Where it is one, a layer scales what comes in or goes out instead of forming the kernel.
+
+    Attributes:
+        kernel: `(d, *window, in, out)`.
+        inputs: real factors `(in,)`, or None.
+        outputs: real factors `(out,)`, or None.
+    """
+
+    kernel: Tensor
+    inputs: Tensor | None = None
+    outputs: Tensor | None = None
 
 
 class Parametrization:
@@ -89,6 +105,23 @@ class Parametrization:
     def kernel(self) -> Tensor:
         """The effective kernel, `(d, *window, in, out)`, the component axis always shown."""
         raise NotImplementedError
+
+    def factors(self) -> Factors:
+        """The kernel, or a product that equals it and is cheaper to apply than to form."""
+        return Factors(self.kernel())
+
+    def select(self, source: "Parametrization", inputs: Any, outputs: Any) -> None:
+        """Become `source`, of the same description, restricted to some nodes.
+
+        Args:
+            source: a built parametrization of a larger kernel.
+            inputs: indices of the input elements to take over.
+            outputs: indices of the output elements.
+
+        Raises:
+            ValueError: if this parametrization cannot represent that part.
+        """
+        self.set_kernel(ops.convert_to_numpy(source.kernel())[..., inputs, :][..., outputs])
 
     def set_kernel(self, value: Tensor) -> None:
         """Set the variables so that `kernel()` equals `value`.

@@ -8,10 +8,13 @@ blocks, nodes, patterns such as 2:4) and the scope (within each weight, or over 
 
 from . import criteria as criteria
 from . import granularity as granularity
+from . import nodes as nodes
+from . import pretraining as pretraining
 from . import probe as probe
 from . import schedules as schedules
 from .callback import PruningCallback as PruningCallback
 from .criteria import Criterion as Criterion
+from .pretraining import EigenvalueHistory as EigenvalueHistory
 from .probe import PhaseProbe as PhaseProbe
 from .probe import Variant as Variant
 from .pruner import Pruner as Pruner

@@ -15,6 +15,7 @@ A criterion is named by what is *kept*, except magnitude and random. It sees a k
 | amplitude | smallest angle to the first basis element | modulus(w) times that element |
 | real, imaginary (d = 2), first, rest | smallest part that is dropped | that part set to 0 |
 | random | as a pure function of (seed, path, index of the update) | 0 |
+| eigenvalue | node of the smallest eigenvalue (`nodes.node_scores`); with granularity "node" | 0 |
 | determinant | smallest determinant, or else norm of the algebra, in absolute value | 0 |
 
 A score measures the change, so it is 0 for an element that is already 0: such an element is pruned
@@ -101,6 +102,7 @@ class Criterion:
         scaled: whether the pruned value is proportional to the scale; the score may use it, too.
         dimension: the only dimension of the algebra that it is made for, None for all.
         instead: what to use in an algebra of another dimension.
+        by_node: whether it ranks whole nodes, so that it takes granularity "node" only.
         requires: raises `ValueError` for an algebra without what the score is made of; None for a
             criterion of all algebras.
     """
@@ -111,6 +113,7 @@ class Criterion:
     scaled: bool = False
     dimension: int | None = None
     instead: str = ""
+    by_node: bool = False
     requires: Callable[[Algebra], Any] | None = None
 
     @property
@@ -219,6 +222,20 @@ rest = register("rest", projection=to_rest)(_first)
 def random(w: np.ndarray, site: Site) -> np.ndarray:
     """Other elements at every mask update, the same ones in every run."""
     return site.noise()
+
+
+@register("eigenvalue", by_node=True)
+def eigenvalue(w: Tensor, site: Site) -> Tensor:
+    """Whole nodes of spectral layers; `pruning.nodes` says how they are ranked."""
+    p = site.parametrization
+    if not hasattr(p, "node_scores"):
+        raise ValueError(
+            f"The weight '{p.path}' has no eigenvalues to rank its nodes by: it is not spectral. "
+            "Use the criterion 'magnitude' with granularity='node', or choose the spectral layers "
+            f"with `layers`. Received: criterion='eigenvalue', {type(p).__name__} kernel"
+        )
+    scores = ops.cast(ops.convert_to_tensor(p.node_scores()), w.dtype)
+    return ops.broadcast_to(scores, (1, *w.shape[1:]))
 
 
 @functools.lru_cache(maxsize=64)

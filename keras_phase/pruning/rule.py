@@ -76,7 +76,13 @@ class Rule:
         SCOPES.get(scope)
         SCALES.get(scale)
         unit = granularities.get(granularity, block_shape=block_shape)
-        return cls(criteria.get(criterion), unit, scope, scale, seed)
+        chosen = criteria.get(criterion)
+        if chosen.by_node and not isinstance(unit, granularities.Node):
+            raise ValueError(
+                f"The criterion '{chosen.name}' ranks whole nodes. Expected granularity='node'. "
+                f"Received: granularity={granularity!r}"
+            )
+        return cls(chosen, unit, scope, scale, seed)
 
     def check(self, targets: Sequence[Target]) -> None:
         """Refuse weights that the criterion is not made for."""

@@ -37,6 +37,7 @@ ORACLES = {
     "first": (lambda x: _norm(x[1:]), lambda x: [x[0], *[0.0] * (len(x) - 1)]),
     "rest": (lambda x: abs(x[0]), lambda x: [0.0, *x[1:]]),
     "random": (lambda x: 0.25, lambda x: [0.0] * len(x)),
+    "eigenvalue": (lambda x: 0.5, lambda x: [0.0] * len(x)),
     "determinant": (lambda x: x[0] ** 2, lambda x: [0.0] * len(x)),  # d > 1: test_determinant.py
 }
 ORACLES["sign"] = ORACLES["phase"]
@@ -60,8 +61,15 @@ def kernel(d):
     return w
 
 
+class Ranked:
+    """A parametrization that ranks all nodes alike."""
+
+    def node_scores(self):
+        return np.full(SHAPE[-1], 0.5)
+
+
 def site():
-    return Site(np.full((1, 1, 1), SCALE), lambda: np.full((1, *SHAPE), 0.25), None)
+    return Site(np.full((1, 1, 1), SCALE), lambda: np.full((1, *SHAPE), 0.25), Ranked())
 
 
 def test_every_criterion_has_an_oracle():
