@@ -6,6 +6,7 @@ Layers, losses, metrics, callbacks, schedules, initializers and constraints are 
 
 from . import activations as activations
 from . import algebras as algebras
+from . import compress as compress
 from . import constraints as constraints
 from . import export as export
 from . import initializers as initializers
@@ -175,6 +176,7 @@ __all__ = [
     "__version__",
     "activations",
     "algebras",
+    "compress",
     "constraints",
     "export",
     "initializers",
