@@ -92,9 +92,12 @@ from .pruning import PhaseConstantSparsity as PhaseConstantSparsity
 from .pruning import PhasePolynomialDecay as PhasePolynomialDecay
 from .pruning import PhaseProbe as PhaseProbe
 from .pruning import PolynomialDecay as PolynomialDecay
+from .pruning import PruneLowMagnitude as PruneLowMagnitude
 from .pruning import PruningCallback as PruningCallback
+from .pruning import PruningSummaries as PruningSummaries
 from .pruning import SignConstantSparsity as SignConstantSparsity
 from .pruning import SignPolynomialDecay as SignPolynomialDecay
+from .pruning import UpdatePruningStep as UpdatePruningStep
 
 __version__ = "0.1.0"
 
@@ -163,7 +166,9 @@ __all__ = [
     "PhaseQuantized",
     "PolarRayleigh",
     "PolynomialDecay",
+    "PruneLowMagnitude",
     "PruningCallback",
+    "PruningSummaries",
     "RandomPhase",
     "RootMeanSquaredModulusError",
     "RotaryPhaseEncoding",
@@ -173,6 +178,7 @@ __all__ = [
     "ToAlgebra",
     "UnitModulus",
     "Unitary",
+    "UpdatePruningStep",
     "__version__",
     "activations",
     "algebras",

@@ -17,6 +17,7 @@ import keras
 from .. import parametrizations
 from ..layers.dense import PhaseMixin
 from ..parametrizations import Parametrization
+from ..pruning.wrapper import PruneLowMagnitude
 from ..stock_layers import inside
 
 # Containers of values that Keras knows by these names; what it calls code is not among them.
@@ -184,11 +185,20 @@ def _plain(config: Any) -> Any:
     inner = config.get("config")
     if isinstance(inner, dict) and isinstance(config.get("registered_name"), str):
         cls = keras.saving.get_registered_object(config["registered_name"])
+        if cls is PruneLowMagnitude:
+            return _unwrapped(config)
         if isinstance(cls, type) and issubclass(cls, PhaseMixin):
             inner |= {"amplitude": "free", "phase_bits": None}
         elif "parametrization" in inner:
             inner["parametrization"] = None
     return config
+
+
+def _unwrapped(config: dict[str, Any]) -> dict[str, Any]:
+    """The layer in the place and under the name of its pruning wrapper."""
+    layer = config["config"]["layer"]
+    inner = {**layer["config"], "name": config["config"]["name"]}
+    return {**config, "build_config": None, **layer, "config": inner}
 
 
 def _parsed(text: str) -> Any:

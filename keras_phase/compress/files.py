@@ -90,11 +90,11 @@ def save(
 ) -> Report:
     """Write a model to a small file, from which `load` makes a plain Keras model.
 
-    Kernels are stored as they act: parametrizations (direction and amplitude, say) and the state of
-    pruning are left out, and so is the optimizer. Each weight takes the shortest of several exact
-    forms, so `load` gives the same numbers, bit for bit. What is small: zeros, signs, ternary
-    weights, and phases of few bits with a scale for the layer or the unit. A kernel whose phases
-    are on no grid is stored in full unless `phase_bits` rounds them.
+    Kernels are stored as they act: parametrizations (direction and amplitude, say), wrappers and
+    masks of pruning are left out, and so is the optimizer. Each weight takes the shortest of
+    several exact forms, so `load` gives the same numbers, bit for bit. What is small: zeros, signs,
+    ternary weights, and phases of few bits with a scale for the layer or the unit. A kernel whose
+    phases are on no grid is stored in full unless `phase_bits` rounds them.
 
     Args:
         model: a built Keras model.

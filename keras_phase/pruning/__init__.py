@@ -24,3 +24,11 @@ from .schedules import PolynomialDecay as PolynomialDecay
 from .schedules import Schedule as Schedule
 from .schedules import SignConstantSparsity as SignConstantSparsity
 from .schedules import SignPolynomialDecay as SignPolynomialDecay
+from .summaries import PruningSummaries as PruningSummaries
+from .update_step import UpdatePruningStep as UpdatePruningStep
+from .vocabulary import PruningPolicy as PruningPolicy
+from .vocabulary import prune_low_magnitude as prune_low_magnitude
+from .vocabulary import pruning_scope as pruning_scope
+from .vocabulary import strip_pruning as strip_pruning
+from .wrapper import PrunableLayer as PrunableLayer
+from .wrapper import PruneLowMagnitude as PruneLowMagnitude

@@ -205,11 +205,19 @@ def ask(schedule: Any, step: int) -> tuple[bool, float]:
     return tensors.
 
     Raises:
+        TypeError: if it says something else.
         ValueError: if the fraction is not a number from 0 to 1.
     """
     own = isinstance(schedule, Schedule)
-    due, fraction = schedule(step if own else ops.convert_to_tensor(step, dtype="int64"))
-    due, fraction = bool(due), float(fraction)
+    answer = schedule(step if own else ops.convert_to_tensor(step, dtype="int64"))
+    try:
+        due, fraction = answer
+        due, fraction = bool(due), float(fraction)
+    except (TypeError, ValueError):
+        raise TypeError(
+            "A schedule must return `(should_prune, fraction)`, two plain numbers or scalar "
+            f"tensors. Received: {answer!r} at step {step} from {schedule!r}"
+        ) from None
     if due and not 0 <= fraction <= 1:
         raise ValueError(
             "A schedule must return `(should_prune, fraction)` with a fraction from 0 to 1. "
