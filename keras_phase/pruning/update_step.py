@@ -21,7 +21,8 @@ class UpdatePruningStep(keras.callbacks.Callback):
     compiled train step. At the end of an epoch, too, so that what is saved then is pruned.
 
     With `steps_per_execution=n` masks can change before each execution only: a step that the
-    schedule names within it counts as its first, and pruned weights do not come back.
+    schedule names within it counts as its first, and pruned weights do not come back. Layers that
+    the first step builds are pruned from the second on.
 
     Example, in a training loop of your own:
 
@@ -45,15 +46,15 @@ class UpdatePruningStep(keras.callbacks.Callback):
         self._closed: dict[int, list[tuple[Any, Any]]] = {}
         self._before: list[int] = []
         self._seen = 0
+        self._made = 0
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Collect what is pruned."""
         for layer in wrappers_and_models(self.model):
             if isinstance(layer, PruneLowMagnitude):
                 layer.is_driven = True
-        self.pruners = [p for p in pruners_of(self.model) if p.is_active]
-        for pruner in self.pruners:
-            pruner.state.step = max(pruner.state.step, 0)
+        self.pruners, self._made = [], 0
+        self._collect()
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Batches are numbered from 0 on again."""
@@ -61,6 +62,8 @@ class UpdatePruningStep(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         """Choose masks for the steps that follow, where the schedules name one."""
+        if self._made == 1:
+            self._collect()  # layers that the first step has built
         count = self._steps_of_execution(batch)
         self._before = [p.state.step for p in self.pruners]
         due = [(p, _fraction(p, range(1, count + 1))) for p in self.pruners]
@@ -83,6 +86,7 @@ class UpdatePruningStep(keras.callbacks.Callback):
         # The last execution of an epoch may have had fewer steps than its number says.
         seen = min(batch + 1, (self.params or {}).get("steps") or batch + 1)
         made, self._seen = seen - self._seen, seen
+        self._made += made
         if self._executions() > 1:
             for pruner, before in zip(self.pruners, self._before, strict=True):
                 pruner.state.step = before + made
@@ -99,6 +103,13 @@ class UpdatePruningStep(keras.callbacks.Callback):
     def on_train_end(self, logs: dict | None = None) -> None:
         """The same, after what other callbacks have set."""
         self.on_epoch_end(0)
+
+    def _collect(self) -> None:
+        known = {id(p) for p in self.pruners}
+        for pruner in pruners_of(self.model):
+            if pruner.is_active and id(pruner) not in known:
+                pruner.state.step = max(pruner.state.step, self._made)
+                self.pruners.append(pruner)
 
     def _executions(self) -> int:
         return getattr(self.model, "steps_per_execution", 1) or 1

@@ -5,6 +5,7 @@ The wrapper computes what its layer computes and owns the pruning engine of the 
 """
 
 import abc
+import inspect
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -119,6 +120,24 @@ class PruneLowMagnitude(keras.layers.Layer):
         if self.pruner is None and (symbolic or native.executing_eagerly()):
             self.make_pruner()
         return outputs
+
+    def build(self, input_shape: tuple) -> None:
+        """Build the layer, unless it takes several inputs: then its own first call does."""
+        parameters = inspect.signature(self.layer.build).parameters.values()
+        if not self.layer.built and sum(p.default is p.empty for p in parameters) == 1:
+            self.layer.build(input_shape)
+        self.built = True
+
+    def get_build_config(self) -> dict[str, Any]:
+        """The layer's."""
+        return {"layer": self.layer.get_build_config()}
+
+    def build_from_config(self, config: dict[str, Any]) -> None:
+        """Build the layer and the masks."""
+        if config.get("layer") and not self.layer.built:
+            self.layer.build_from_config(config["layer"])
+        self.built = True
+        self.make_pruner()
 
     def call(self, inputs: Tensor, *args: Any, training: bool | None = None, **kwargs: Any) -> Any:
         """What the layer computes."""
