@@ -88,6 +88,8 @@ from .metrics import MeanSquaredModulusError as MeanSquaredModulusError
 from .metrics import PhaseMeanAbsoluteError as PhaseMeanAbsoluteError
 from .metrics import RootMeanSquaredModulusError as RootMeanSquaredModulusError
 from .pruning import ConstantSparsity as ConstantSparsity
+from .pruning import CosineSparsity as CosineSparsity
+from .pruning import CubicSparsity as CubicSparsity
 from .pruning import PhaseConstantSparsity as PhaseConstantSparsity
 from .pruning import PhasePolynomialDecay as PhasePolynomialDecay
 from .pruning import PhaseProbe as PhaseProbe
@@ -145,6 +147,8 @@ __all__ = [
     "Coherence",
     "CoherenceLoss",
     "ConstantSparsity",
+    "CosineSparsity",
+    "CubicSparsity",
     "FromAlgebra",
     "MeanCoherence",
     "MeanCosineSimilarity",

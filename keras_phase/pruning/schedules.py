@@ -6,6 +6,7 @@ schedule objects are accepted wherever these are. Ours take and return plain num
 fraction of 1.0, and may carry the criterion they are meant for.
 """
 
+import math
 from typing import Any, ClassVar, Self
 
 import keras
@@ -168,6 +169,68 @@ class PolynomialDecay(Schedule):
             "power": self.power,
             **super().get_config(),
         }
+
+
+@_register
+class CubicSparsity(PolynomialDecay):
+    """`PolynomialDecay` with the usual exponent, 3: most is pruned at the beginning."""
+
+    def __init__(
+        self,
+        initial_sparsity: float,
+        final_sparsity: float,
+        begin_step: int,
+        end_step: int,
+        frequency: int = 100,
+    ):
+        super().__init__(initial_sparsity, final_sparsity, begin_step, end_step, 3, frequency)
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments of the constructor."""
+        config = super().get_config()
+        del config["power"]
+        return config
+
+
+@_register
+class CosineSparsity(CubicSparsity):
+    """Prune more and more along half a wave: slowly, fast in the middle, slowly.
+
+    `fraction = final + (initial - final) * (1 + cos(pi p)) / 2`, with `p` from 0 at `begin_step` to
+    1 at `end_step`.
+
+    Args:
+        initial_sparsity: fraction at `begin_step`.
+        final_sparsity: fraction at `end_step`.
+        begin_step: first step at which masks are updated.
+        end_step: last one.
+        frequency: steps between two updates.
+
+    Example:
+
+    >>> schedule = CosineSparsity(0.0, 0.8, begin_step=0, end_step=100, frequency=25)
+    >>> [round(schedule.fraction(step), 2) for step in (0, 25, 50, 75, 100)]
+    [0.0, 0.12, 0.4, 0.68, 0.8]
+    """
+
+    def fraction(self, step: int) -> float:
+        """The formula above."""
+        duration = self.end_step - self.begin_step
+        progress = min(max((step - self.begin_step) / duration, 0), 1) if duration else 1
+        left = (1 + math.cos(math.pi * progress)) / 2
+        change = self.initial_sparsity - self.final_sparsity
+        return min(max(self.final_sparsity + change * left, 0.0), 1.0)
+
+
+def one_shot(fraction: float, step: int = 0) -> ConstantSparsity:
+    """The schedule that prunes once, after `step` optimizer updates.
+
+    Example:
+
+    >>> [one_shot(0.5, step=2)(step)[0] for step in range(4)]
+    [False, False, True, False]
+    """
+    return ConstantSparsity(fraction, begin_step=step, end_step=step, frequency=1)
 
 
 @_register

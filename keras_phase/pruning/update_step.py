@@ -75,7 +75,11 @@ class UpdatePruningStep(keras.callbacks.Callback):
                 pruner.update(fraction)
         for pruner in self.pruners:
             pruner.state.step += count
-        opened = [p for p in self.pruners if count == 1 and _fraction(p, (1,)) is not None]
+        opened = [
+            p
+            for p in self.pruners
+            if count == 1 and not p.rule.criterion.regrows and _fraction(p, (1,)) is not None
+        ]
         for pruner in opened:
             self._open(pruner)
         if due or opened:
