@@ -42,8 +42,13 @@ class Schedule:
             )
         self.begin_step, self.end_step, self.frequency = begin_step, end_step, frequency
 
-    def __call__(self, step: int) -> tuple[bool, float]:
-        """Whether masks are updated after `step` optimizer updates, and the fraction to prune."""
+    def __call__(self, step: Any) -> tuple[Any, Any]:
+        """Whether masks are updated after `step` optimizer updates, and the fraction to prune.
+
+        Numbers give numbers; a tensor, as TF-MOT passes it, gives a boolean and a float32 tensor.
+        """
+        if not isinstance(step, int | np.integer):
+            return self._in_tensors(step)
         started = step >= self.begin_step
         ended = 0 <= self.end_step < step
         due = started and not ended and (step - self.begin_step) % self.frequency == 0
@@ -53,7 +58,29 @@ class Schedule:
         """Fraction of the units to prune at `step`, from 0 to 1."""
         raise NotImplementedError
 
-    def get_config(self) -> dict[str, Any]:
+    def _in_tensors(self, step: Any) -> tuple[Any, Any]:
+        step = ops.cast(step, "int64")
+        due = ops.logical_and(
+            ops.greater_equal(step, self.begin_step),
+            ops.equal((step - self.begin_step) % self.frequency, 0),
+        )
+        if self.end_step >= 0:
+            due = ops.logical_and(due, ops.less_equal(step, self.end_step))
+        span = max(self.end_step - self.begin_step, 0)
+        passed = ops.cast(step - self.begin_step, "float32") / np.float32(max(span, 1))
+        return due, ops.cast(self._course(ops.clip(passed, 0, 1) if span else 1.0), "float32")
+
+    def _course(self, progress: Any) -> Any:
+        """The fraction when `progress`, from 0 to 1, of the time has passed, as a tensor.
+
+        A schedule of another course than those here defines it to work within TF-MOT.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} computes with numbers only, but was called with a tensor. "
+            "Define `_course(progress)` in terms of `keras.ops`."
+        )
+
+    def arguments(self) -> dict[str, Any]:
         """Arguments of the constructor."""
         return {
             "begin_step": self.begin_step,
@@ -61,13 +88,22 @@ class Schedule:
             "frequency": self.frequency,
         }
 
+    def get_config(self) -> dict[str, Any]:
+        """Name and arguments, nested as TF-MOT wants them."""
+        return {
+            "class_name": keras.saving.get_registered_name(type(self)),
+            "config": self.arguments(),
+        }
+
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        """A schedule from `get_config`."""
-        return cls(**config)
+        """A schedule from `get_config`, or from arguments."""
+        config = dict(config)
+        config.pop("class_name", None)
+        return cls(**(config.pop("config", None) or {}), **config)
 
     def __repr__(self) -> str:
-        arguments = ", ".join(f"{k}={v!r}" for k, v in self.get_config().items())
+        arguments = ", ".join(f"{k}={v!r}" for k, v in self.arguments().items())
         return f"{type(self).__name__}({arguments})"
 
 
@@ -102,9 +138,12 @@ class ConstantSparsity(Schedule):
         """`target_sparsity`."""
         return self.target_sparsity
 
-    def get_config(self) -> dict[str, Any]:
+    def _course(self, progress: Any) -> Any:
+        return self.target_sparsity
+
+    def arguments(self) -> dict[str, Any]:
         """Arguments of the constructor."""
-        return {"target_sparsity": self.target_sparsity, **super().get_config()}
+        return {"target_sparsity": self.target_sparsity, **super().arguments()}
 
 
 @_register
@@ -161,13 +200,17 @@ class PolynomialDecay(Schedule):
         change = np.float32(self.initial_sparsity - self.final_sparsity)
         return float(np.float32(change * left**self.power + np.float32(self.final_sparsity)))
 
-    def get_config(self) -> dict[str, Any]:
+    def _course(self, progress: Any) -> Any:
+        change = np.float32(self.initial_sparsity - self.final_sparsity)
+        return change * (1 - progress) ** self.power + np.float32(self.final_sparsity)
+
+    def arguments(self) -> dict[str, Any]:
         """Arguments of the constructor."""
         return {
             "initial_sparsity": self.initial_sparsity,
             "final_sparsity": self.final_sparsity,
             "power": self.power,
-            **super().get_config(),
+            **super().arguments(),
         }
 
 
@@ -185,9 +228,9 @@ class CubicSparsity(PolynomialDecay):
     ):
         super().__init__(initial_sparsity, final_sparsity, begin_step, end_step, 3, frequency)
 
-    def get_config(self) -> dict[str, Any]:
+    def arguments(self) -> dict[str, Any]:
         """Arguments of the constructor."""
-        config = super().get_config()
+        config = super().arguments()
         del config["power"]
         return config
 
@@ -220,6 +263,10 @@ class CosineSparsity(CubicSparsity):
         left = (1 + math.cos(math.pi * progress)) / 2
         change = self.initial_sparsity - self.final_sparsity
         return min(max(self.final_sparsity + change * left, 0.0), 1.0)
+
+    def _course(self, progress: Any) -> Any:
+        left = (1 + ops.cos(math.pi * ops.convert_to_tensor(progress, "float32"))) / 2
+        return self.final_sparsity + (self.initial_sparsity - self.final_sparsity) * left
 
 
 def one_shot(fraction: float, step: int = 0) -> ConstantSparsity:
