@@ -56,41 +56,34 @@ def equal_masks():
             found = {"theirs": [], "ours": []}
 
             def their_masks(*_, model=theirs, into=found["theirs"], **__):
-                into.append([m.numpy() for l in model.layers for _, m, _ in l.pruning_vars])
+                into.append([m.numpy() for x in model.layers for _, m, _ in x.pruning_vars])
 
-            def our_masks(*_, model=ours, into=found["ours"], **__):
-                wrappers = [l for l in model.layers if hasattr(l, "pruning_vars")]
-                into.append([np.asarray(m.numpy())[0] for l in wrappers for _, m in l.pruning_vars])
+            class Update(keras_phase.UpdatePruningStep):
+                """Looks at the masks of a step before they are opened for the next one."""
 
-            # At the start of a batch ours are those of that step; theirs after it.
+                def on_train_batch_begin(self, batch, logs=None):
+                    self.masks = None
+                    super().on_train_batch_begin(batch, logs)
+                    self.look()
+                    self.into.append(self.masks)
+
+                def _open(self, pruner):
+                    self.look()
+                    super()._open(pruner)
+
+                def look(self):
+                    if self.masks is None:
+                        keep = [k for p in self.pruners for k in p.state.keep]
+                        self.masks = [np.array(k.numpy())[0] for k in keep]
+
             log = tf_keras.callbacks.LambdaCallback(on_train_batch_end=their_masks)
             theirs.fit(x, y, 4, shuffle=False, verbose=0, callbacks=[S.UpdatePruningStep(), log])
-            log = keras.callbacks.LambdaCallback(on_train_batch_begin=our_masks)
-            update = keras_phase.UpdatePruningStep()
-            masks_at_update = []
-            begin = update.on_train_batch_begin
-
-            def recorded(batch, logs=None, begin=begin, update=update, into=masks_at_update):
-                pruners = update.pruners
-                before = [p.state.updates for p in pruners]
-                opened = update._open
-                update._open = lambda pruner: (our_masks(into=kept), opened(pruner))[1]
-                kept = []
-                begin(batch, logs)
-                update._open = opened
-                del before
-                if not kept:
-                    our_masks(into=kept)
-                into.append(kept[0])
-
-            update.on_train_batch_begin = recorded
+            update = Update()
+            update.into = found["ours"]
             ours.fit(x, y, 4, shuffle=False, verbose=0, callbacks=[update])
             same = [
-                all(
-                    np.array_equal(a.astype(bool), b.reshape(a.shape))
-                    for a, b in zip(t, o, strict=True)
-                )
-                for t, o in zip(found["theirs"], masks_at_update, strict=True)
+                all(np.array_equal(a.astype(bool), b) for a, b in zip(t, o, strict=True))
+                for t, o in zip(found["theirs"], found["ours"], strict=True)
             ]
             fractions = [1 - float(np.mean(m[0])) for m in found["theirs"]]
             result[f"{case}, {name}"] = {"same": same, "fractions": fractions}
