@@ -1,7 +1,7 @@
 """A script written for TF-MOT, on Keras 3: two lines change.
 
     python examples/tfmot_migration.py                    magnitude, as TF-MOT prunes
-    python examples/tfmot_migration.py --schedule=phase   keep nothing of the weights but their phase
+    python examples/tfmot_migration.py --schedule=phase   keep only the phase of the weights
 
 Before, for tf_keras (Keras 2):
 

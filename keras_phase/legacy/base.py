@@ -115,7 +115,6 @@ class LegacyKernelMixin(LegacyMixin):
                 f"layer. Received: activation={activation.name!r} of {type(self).__name__}"
             )
         self.pruning_criterion = pruning_criterion
-        self._gates: list[Any] = []
 
     def build(self, input_shape: Any) -> None:
         """Create the variables for inputs of that shape."""
@@ -125,7 +124,7 @@ class LegacyKernelMixin(LegacyMixin):
 
     def call(self, inputs: Tensor, training: Any = None) -> Tensor:
         """Apply the layer; in training, renew the scores."""
-        if self._gates and training is not None and training is not False:
+        if self.pruning_criterion is not None and training is not None and training is not False:
             self._renew()
         return super().call(inputs)
 
@@ -134,16 +133,22 @@ class LegacyKernelMixin(LegacyMixin):
         if self.pruning_criterion is None:
             self.pruning_criterion = _criterion_of_caller(self)
             self._add_gates()
-        return list(self._gates)
+        return [p.gate for p in self._gated()]
 
     def fold_pruning(self) -> None:
         """Put the pruned values into the kernels, so that nothing is left to do at each call."""
-        for p, gate in zip(self.parametrizations, self._gates, strict=True):
+        for p in self._gated():
+            gate = ops.convert_to_tensor(p.gate)
             p.prune(ops.not_equal(gate, 0)[None], p.kernel())
+            p.gate.assign(ops.ones_like(gate))
 
     def get_config(self) -> dict[str, Any]:
         """Arguments of the constructor."""
         return {**super().get_config(), "pruning_criterion": self.pruning_criterion}
+
+    def _gated(self) -> list[Any]:
+        # Not a list of the layer's own: tf_keras would count the gates in it once more.
+        return [p for p in self.parametrizations if hasattr(p, "gate")]
 
     def _add_gates(self) -> None:
         criterion = criteria.get(self.pruning_criterion)
@@ -157,17 +162,16 @@ class LegacyKernelMixin(LegacyMixin):
                 initializer=initial,
                 dtype="float32",
             )
-            self._gates.append(gate)
             # Shadows the method of this one object, so no body needs code for it.
-            p.ungated = p.kernel
-            p.kernel = functools.partial(_gated, p, p.kernel, gate, criterion)
+            p.gate, p.ungated = gate, p.kernel
+            p.kernel = functools.partial(_gated_kernel, p.kernel, gate, criterion)
 
     def _renew(self) -> None:
         criterion = criteria.get(self.pruning_criterion)
-        for p, gate in zip(self.parametrizations, self._gates, strict=True):
+        for p in self._gated():
             scores = ops.cast(_scores(p, p.ungated, criterion), "float32")
-            pruned = ops.equal(ops.convert_to_tensor(gate), 0)
-            gate.assign(ops.where(pruned, ops.zeros_like(scores), scores))
+            pruned = ops.equal(ops.convert_to_tensor(p.gate), 0)
+            p.gate.assign(ops.where(pruned, ops.zeros_like(scores), scores))
 
 
 def _scale(w: Tensor) -> Tensor:
@@ -197,7 +201,7 @@ def _initial_gate(
     return ops.cast(_scores(p, kernel, criterion), dtype)
 
 
-def _gated(p: Parametrization, kernel: Any, gate: Any, criterion: criteria.Criterion) -> Tensor:
+def _gated_kernel(kernel: Any, gate: Any, criterion: criteria.Criterion) -> Tensor:
     w = kernel()
     keep = ops.cast(ops.not_equal(ops.convert_to_tensor(gate), 0), w.dtype)[None]
     if criterion.removes:

@@ -134,6 +134,7 @@ def whole_elements():
             model.fit(x, y, 4, 2, verbose=0, callbacks=[S.UpdatePruningStep()])
             stripped = S.strip_pruning(model)
             before = stripped.predict(x, verbose=0)
+            strip = float(np.abs(before - model.predict(x, verbose=0)).max())
             rows = []
             for layer in stripped.layers:
                 for p in getattr(layer, "parametrizations", []):
@@ -154,7 +155,7 @@ def whole_elements():
             fold_pruning(stripped)
             result[f"{network}, {name}"] = {
                 "rows": rows,
-                "strip": float(np.abs(before - model.predict(x, verbose=0)).max()),
+                "strip": strip,
                 "reload": float(np.abs(before - again.predict(x, verbose=0)).max()),
                 "fold": float(np.abs(before - stripped.predict(x, verbose=0)).max()),
             }
