@@ -12,6 +12,7 @@ from keras_phase import compress, parametrizations, pruning
 from keras_phase.compress import files
 from keras_phase.parametrizations import Cartesian, Polar
 from keras_phase.stock_layers import inside
+from tests.helpers.versions import newest_keras
 
 
 @keras.saving.register_keras_serializable(package="keras_phase_tests")
@@ -87,7 +88,8 @@ def subclassed():
     return model
 
 
-MODELS = [polar, shared, convolutions, sequences, half, subclassed]
+SHARED = newest_keras("it cannot rebuild a functional model in which a layer is used twice")
+MODELS = [polar, pytest.param(shared, marks=SHARED), convolutions, sequences, half, subclassed]
 
 
 def randomized(model):
@@ -210,7 +212,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     before = path.read_bytes()
     monkeypatch.setattr("pathlib.Path.replace", lambda *_: (_ for _ in ()).throw(OSError("full")))
     with pytest.raises(OSError, match="full"):
-        compress.save(shared(), path)
+        compress.save(half(), path)
     assert path.read_bytes() == before
     assert len(list(tmp_path.iterdir())) == 1
 
