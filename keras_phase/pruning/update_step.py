@@ -24,6 +24,8 @@ class UpdatePruningStep(keras.callbacks.Callback):
     schedule names within it counts as its first, and pruned weights do not come back. Layers that
     the first step builds are pruned from the second on.
 
+    Checked on the TensorFlow backend; on JAX use `PruningCallback`.
+
     Example, in a training loop of your own:
 
     >>> from keras_phase.pruning import ConstantSparsity, prune_low_magnitude

@@ -222,7 +222,11 @@ def masked_by_values():
     return model
 
 
-@pytest.mark.parametrize("make", [masked_by_pruner, masked_by_wrappers, masked_by_values])
+# Wrappers are checked on TensorFlow only, as in test_vocabulary.py.
+WRAPPERS = pytest.param(masked_by_wrappers, marks=pytest.mark.tensorflow)
+
+
+@pytest.mark.parametrize("make", [masked_by_pruner, WRAPPERS, masked_by_values])
 def test_masks_are_read_and_reported(make):
     model = make()
     masks = get_masks(model)
@@ -248,6 +252,7 @@ def test_masks_of_other_granularities(granularity):
         assert mask.mean() == 0.5
 
 
+@pytest.mark.tensorflow
 def test_fine_tuning_a_stripped_model_with_frozen_masks():
     model = strip_pruning(masked_by_wrappers())
     masks = get_masks(model)

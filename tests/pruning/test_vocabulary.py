@@ -26,6 +26,9 @@ from keras_phase.pruning.summaries import pruning_logs
 from keras_phase.pruning.vocabulary import pruners_of
 from tests.helpers.versions import newest_keras
 
+# On JAX the masks of wrappers do not yet follow; PruningCallback does.
+pytestmark = pytest.mark.tensorflow
+
 L = keras.layers
 HALF = ConstantSparsity(0.5, begin_step=1, frequency=1)
 
