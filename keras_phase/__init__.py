@@ -6,6 +6,7 @@ Layers, losses, metrics, callbacks, schedules, initializers and constraints are 
 
 from . import activations as activations
 from . import algebras as algebras
+from . import compress as compress
 from . import constraints as constraints
 from . import export as export
 from . import initializers as initializers
@@ -105,14 +106,19 @@ from .metrics import MeanSquaredModulusError as MeanSquaredModulusError
 from .metrics import PhaseMeanAbsoluteError as PhaseMeanAbsoluteError
 from .metrics import RootMeanSquaredModulusError as RootMeanSquaredModulusError
 from .pruning import ConstantSparsity as ConstantSparsity
+from .pruning import CosineSparsity as CosineSparsity
+from .pruning import CubicSparsity as CubicSparsity
 from .pruning import EigenvalueHistory as EigenvalueHistory
 from .pruning import PhaseConstantSparsity as PhaseConstantSparsity
 from .pruning import PhasePolynomialDecay as PhasePolynomialDecay
 from .pruning import PhaseProbe as PhaseProbe
 from .pruning import PolynomialDecay as PolynomialDecay
+from .pruning import PruneLowMagnitude as PruneLowMagnitude
 from .pruning import PruningCallback as PruningCallback
+from .pruning import PruningSummaries as PruningSummaries
 from .pruning import SignConstantSparsity as SignConstantSparsity
 from .pruning import SignPolynomialDecay as SignPolynomialDecay
+from .pruning import UpdatePruningStep as UpdatePruningStep
 
 __version__ = "0.1.0"
 
@@ -162,6 +168,8 @@ __all__ = [
     "CoherenceLoss",
     "ComplexStandardization",
     "ConstantSparsity",
+    "CosineSparsity",
+    "CubicSparsity",
     "EigenvalueHistory",
     "FromAlgebra",
     "InverseWaveletTransform1D",
@@ -189,7 +197,9 @@ __all__ = [
     "PhaseQuantized",
     "PolarRayleigh",
     "PolynomialDecay",
+    "PruneLowMagnitude",
     "PruningCallback",
+    "PruningSummaries",
     "RandomPhase",
     "RootMeanSquaredModulusError",
     "RotaryPhaseEncoding",
@@ -205,6 +215,7 @@ __all__ = [
     "ToAlgebra",
     "UnitModulus",
     "Unitary",
+    "UpdatePruningStep",
     "WaveletModulus1D",
     "WaveletModulus2D",
     "WaveletTransform1D",
@@ -212,6 +223,7 @@ __all__ = [
     "__version__",
     "activations",
     "algebras",
+    "compress",
     "constraints",
     "export",
     "initializers",

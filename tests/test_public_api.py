@@ -1,6 +1,7 @@
 """What users see: names at the top, docstrings, annotations and the documentation agree."""
 
 import importlib
+import importlib.util
 import inspect
 import pkgutil
 import re
@@ -42,6 +43,10 @@ INTERNAL = {
 
 def modules():
     for found in pkgutil.walk_packages(keras_phase.__path__, "keras_phase."):
+        # The twins for tf_keras are there where that is installed.
+        legacy = found.name.startswith("keras_phase.legacy")
+        if legacy and importlib.util.find_spec("tf_keras") is None:
+            continue
         if not found.name.endswith("__main__"):
             yield importlib.import_module(found.name)
 

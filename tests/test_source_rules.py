@@ -54,6 +54,8 @@ EXCEPTIONS = [
     ("pruning/tfmot.py", "tensorflow", True),
     ("pruning/tfmot.py", "tensorflow_model_optimization", True),
     ("pruning/summaries.py", "tensorflow", True),
+    ("pruning/gradients.py", "tensorflow", True),
+    ("pruning/gradients.py", "jax", True),
     ("legacy/", "tensorflow", True),
     ("legacy/", "tf_keras", False),
     ("plots.py", "matplotlib", True),

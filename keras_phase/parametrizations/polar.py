@@ -202,7 +202,8 @@ _NOUNS = {"unit": "output unit", "one": "layer"}
 
 def _straight_through(latent: Tensor, value: Tensor) -> Tensor:
     """`value` forward, the gradient of `latent` backward."""
-    return latent + ops.stop_gradient(value - latent)
+    # In this order nothing is rounded: code points stay the same few numbers.
+    return ops.stop_gradient(value) + (latent - ops.stop_gradient(latent))
 
 
 class _DrawnOnce:

@@ -10,6 +10,7 @@ from .criteria import Criterion
 from .granularity import Granularity
 from .pruner import Pruner, Rule, settled_criterion
 from .targets import Selection
+from .vocabulary import pruners_of
 
 
 class PruningCallback(keras.callbacks.Callback):
@@ -97,6 +98,12 @@ class PruningCallback(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Make the engine; its state must exist before `BackupAndRestore` loads."""
+        if pruners_of(self.model):
+            raise ValueError(
+                "The model is one of `prune_low_magnitude`, whose masks `UpdatePruningStep` "
+                "updates. Use that callback, or undo the wrapping with `strip_pruning` first. "
+                "Received: callbacks with PruningCallback"
+            )
         if self.pruner is None or not self.pruner.is_active or self.pruner.model is not self.model:
             self.pruner = Pruner(self.model, self.schedule, **self._settings)
 

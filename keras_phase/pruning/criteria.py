@@ -50,11 +50,13 @@ class Site:
         noise: returns uniform random numbers in [0, 1), `(1, *shape)`: always the same ones for
             one seed, one weight and one mask update.
         parametrization: the weight's, for scores of what lies behind the kernel.
+        update: number of mask updates made before.
     """
 
     scale: np.ndarray | None
     noise: Callable[[], np.ndarray]
     parametrization: Parametrization
+    update: int = 0
 
 
 def to_zero(w: Tensor, keep: Tensor, gain: Tensor | None = None) -> Tensor:
@@ -105,6 +107,7 @@ class Criterion:
         by_node: whether it ranks whole nodes, so that it takes granularity "node" only.
         requires: raises `ValueError` for an algebra without what the score is made of; None for a
             criterion of all algebras.
+        regrows: whether the score itself says which pruned elements (zeros) come back.
     """
 
     name: str
@@ -115,6 +118,7 @@ class Criterion:
     instead: str = ""
     by_node: bool = False
     requires: Callable[[Algebra], Any] | None = None
+    regrows: bool = False
 
     @property
     def removes(self) -> bool:

@@ -136,21 +136,24 @@ class Block(Granularity):
 
     Args:
         block_shape: `(rows, columns)`, in elements. Blocks at the far edges may be smaller.
+        pooling: "AVG", or "MAX" for the largest score instead of the mean.
     """
 
     options = ("block_shape",)
 
-    def __init__(self, block_shape: tuple[int, int]):
+    def __init__(self, block_shape: tuple[int, int], pooling: str = "AVG"):
         if len(block_shape) != 2 or not all(isinstance(n, int) and n > 0 for n in block_shape):
             raise ValueError(
                 "`block_shape` must be two positive integers, the rows (inputs) and columns "
                 f"(outputs) of a block. Received: block_shape={block_shape!r}"
             )
-        self.block_shape = tuple(block_shape)
+        self.block_shape, self.pooling = tuple(block_shape), pooling
 
     def pool(self, scores: np.ndarray) -> np.ndarray:
-        """Mean over every block, `(1, *window, blocks in, blocks out)`."""
-        return self._sum(scores) / self._sum(np.ones_like(scores[:1]))
+        """Mean or maximum over every block, `(1, *window, blocks in, blocks out)`."""
+        if self.pooling == "MAX":
+            return self._reduce(np.maximum, scores)
+        return self._reduce(np.add, scores) / self._reduce(np.add, np.ones_like(scores[:1]))
 
     def spread(self, kept: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         """Repeat the choice over every block."""
@@ -158,9 +161,9 @@ class Block(Granularity):
             kept = np.repeat(kept, size, axis=axis)
         return kept[..., : shape[-2], : shape[-1]]
 
-    def _sum(self, x: np.ndarray) -> np.ndarray:
+    def _reduce(self, function: np.ufunc, x: np.ndarray) -> np.ndarray:
         for axis, size in zip((-2, -1), self.block_shape, strict=True):
-            x = np.add.reduceat(x, np.arange(0, x.shape[axis], size), axis=axis)
+            x = function.reduceat(x, np.arange(0, x.shape[axis], size), axis=axis)
         return x
 
 

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from . import backend, schedules
+from . import backend, by_layer, schedules
 from .criteria import Criterion
 from .granularity import Granularity
 from .rule import Mask, Rule
@@ -29,13 +29,13 @@ class Pruner:
 
     Args:
         model: a built Keras model; it is pruned in place.
-        schedule: what is pruned when, called with the number of optimizer updates made; None if
-            you call `update` yourself.
+        schedule: what is pruned when, called with the number of optimizer updates made; a dict
+            `{layer name or pattern: schedule}` for one each; None if you call `update` yourself.
         criterion: name or `Criterion`; None for the schedule's own, else "magnitude".
         granularity: what is pruned as a whole: "element", "component" (a real number), "node" (an
             output unit), "block", or a pattern such as "2:4" (2 of 4 consecutive inputs).
-        scope: "layer", the fraction of each weight, or "global", of all together, by the plain
-            scores: layers with small weights lose more.
+        scope: "layer", the fraction of each weight; "global", of all together, by the plain
+            scores: layers with small weights lose more; "erk", of all together, small layers less.
         scale: for "phase" and "sign", the mean modulus over a "layer", or over each output "unit".
         layers: names, paths, layers or predicates; None for all kernels of rank 2 or more.
         block_shape: `(rows, columns)` of granularity "block".
@@ -70,6 +70,7 @@ class Pruner:
         rule = Rule.of(criterion, granularity, scope, scale, block_shape, seed)
         targets = find(model, layers)
         rule.check(targets)
+        self._schedules = by_layer.groups(schedule, targets, scope)
         release(model)
         self.model, self.schedule, self.rule, self.targets = model, schedule, rule, targets
         with backend.scope(model):
@@ -77,6 +78,7 @@ class Pruner:
         for target, keep, gain in self._masks():
             target.constrain(rule.projection(keep, gain))
         attach(model, self.state)
+        object.__setattr__(self.state, "pruner", self)
         backend.retrace(model)
 
     @property
@@ -100,13 +102,16 @@ class Pruner:
                 "This pruner has no schedule to follow. Give it one, or call `update(fraction)`. "
                 "Received: schedule=None"
             )
-        fraction = None
+        fractions: dict[int, float] = {}
         for _ in range(count):
             self.state.step += 1
-            due, now = schedules.ask(self.schedule, self.state.step)
-            fraction = now if due else fraction
-        if fraction is not None:
-            self.update(fraction)
+            for schedule, chosen in self._schedules:
+                due, now = schedules.ask(schedule, self.state.step)
+                fractions |= dict.fromkeys(chosen, now) if due else {}
+        if len(fractions) == len(self.targets) and len(set(fractions.values())) == 1:
+            self.update(fractions[0])
+        elif fractions:
+            self._update_some(fractions)
 
     def update(self, fraction: float) -> None:
         """Choose anew what is pruned, `fraction` of the units, and prune it.
@@ -114,15 +119,25 @@ class Pruner:
         Raises:
             ValueError: if a weight is NaN or infinite, or another pruner has taken over the model.
         """
-        if not self.is_active:
-            raise ValueError(
-                "This pruner no longer prunes its model: it was released, or another `Pruner` or "
-                "`PruningCallback` took over. Make a new one. "
-                f"Received: model '{self.model.name}'"
-            )
+        self._check_active()
         backend.sync(self.model)
         masks = self.rule.decide(self.targets, fraction, self.state.updates)
         for (target, keep, gain), mask in zip(self._masks(), masks, strict=True):
+            keep.assign(mask.keep)
+            if gain is not None:
+                gain.assign(mask.gain)
+            self.rule.apply(target, mask)
+        self.state.updates += 1
+        backend.retrace_if_constants(self.model)
+
+    def _update_some(self, fractions: dict[int, float]) -> None:
+        """Choose anew what is pruned in some of the weights, given by index."""
+        self._check_active()
+        backend.sync(self.model)
+        masks = self._masks()
+        for i, fraction in fractions.items():
+            target, keep, gain = masks[i]
+            (mask,) = self.rule.decide([target], fraction, self.state.updates)
             keep.assign(mask.keep)
             if gain is not None:
                 gain.assign(mask.gain)
@@ -148,6 +163,14 @@ class Pruner:
         """Stop: the weights stay as they are, and the optimizer may change them again."""
         if self.is_active:
             release(self.model)
+
+    def _check_active(self) -> None:
+        if not self.is_active:
+            raise ValueError(
+                "This pruner no longer prunes its model: it was released, or another `Pruner` or "
+                "`PruningCallback` took over. Make a new one. "
+                f"Received: model '{self.model.name}'"
+            )
 
     def _masks(self) -> list[tuple[Target, keras.Variable, keras.Variable | None]]:
         return list(zip(self.targets, self.state.keep, self.state.gain, strict=True))
@@ -216,6 +239,8 @@ def settled_criterion(schedule: Any, criterion: str | Criterion | None) -> str |
         TypeError: if the schedule cannot be called.
         ValueError: if the schedule is meant for another criterion than the given one.
     """
+    if isinstance(schedule, dict):
+        return by_layer.criterion(schedule, criterion)
     if schedule is not None and not callable(schedule):
         raise TypeError(
             "A schedule is called with a step and returns `(should_prune, fraction)`. Use one of "

@@ -13,7 +13,7 @@ from keras import ops
 
 from ..ops.modulus import modulus_of_array
 from ..registry import Registry
-from . import criteria
+from . import budgets, criteria
 from . import granularity as granularities
 from .criteria import Criterion, Site
 from .granularity import Granularity
@@ -25,6 +25,7 @@ Tensor = Any
 SCOPES = Registry("scope")
 SCOPES.add("layer", lambda count: [[i] for i in range(count)])
 SCOPES.add("global", lambda count: [list(range(count))])
+SCOPES.add("erk", lambda count: [[i] for i in range(count)])
 
 # What the scale is a mean over: from the rank of a kernel to its axes.
 SCALES = Registry("scale")
@@ -113,8 +114,9 @@ class Rule:
         scales = [self._scale(modulus) for modulus in moduli]
         scores = [self._score(*each, update) for each in zip(weights, targets, scales, strict=True)]
         kept: dict[int, np.ndarray] = {}
+        shares = budgets.SHARES.get(self.scope, budgets.uniform)(targets, fraction)
         for group in SCOPES.get(self.scope)(len(targets)):
-            chosen = self.granularity.select([scores[i] for i in group], fraction)
+            chosen = self.granularity.select([scores[i] for i in group], shares[group[0]])
             kept |= zip(group, chosen, strict=True)
         return [
             self._mask(kept[i], w.shape, modulus, scale)
@@ -176,7 +178,7 @@ class Rule:
             return np.random.default_rng(key).random((1, *w.shape[1:]), dtype="float32")
 
         scale = None if scale is None else scale.astype(w.dtype)
-        site = Site(scale, noise, target.parametrization)
+        site = Site(scale, noise, target.parametrization, update)
         score = self.criterion.score(w, site)
         return self.granularity.pool(ops.convert_to_numpy(score))
 

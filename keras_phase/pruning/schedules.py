@@ -6,6 +6,7 @@ schedule objects are accepted wherever these are. Ours take and return plain num
 fraction of 1.0, and may carry the criterion they are meant for.
 """
 
+import math
 from typing import Any, ClassVar, Self
 
 import keras
@@ -41,8 +42,13 @@ class Schedule:
             )
         self.begin_step, self.end_step, self.frequency = begin_step, end_step, frequency
 
-    def __call__(self, step: int) -> tuple[bool, float]:
-        """Whether masks are updated after `step` optimizer updates, and the fraction to prune."""
+    def __call__(self, step: Any) -> tuple[Any, Any]:
+        """Whether masks are updated after `step` optimizer updates, and the fraction to prune.
+
+        Numbers give numbers; a tensor, as TF-MOT passes it, gives a boolean and a float32 tensor.
+        """
+        if not isinstance(step, int | np.integer):
+            return self._in_tensors(step)
         started = step >= self.begin_step
         ended = 0 <= self.end_step < step
         due = started and not ended and (step - self.begin_step) % self.frequency == 0
@@ -52,7 +58,29 @@ class Schedule:
         """Fraction of the units to prune at `step`, from 0 to 1."""
         raise NotImplementedError
 
-    def get_config(self) -> dict[str, Any]:
+    def _in_tensors(self, step: Any) -> tuple[Any, Any]:
+        step = ops.cast(step, "int64")
+        due = ops.logical_and(
+            ops.greater_equal(step, self.begin_step),
+            ops.equal((step - self.begin_step) % self.frequency, 0),
+        )
+        if self.end_step >= 0:
+            due = ops.logical_and(due, ops.less_equal(step, self.end_step))
+        span = max(self.end_step - self.begin_step, 0)
+        passed = ops.cast(step - self.begin_step, "float32") / np.float32(max(span, 1))
+        return due, ops.cast(self._course(ops.clip(passed, 0, 1) if span else 1.0), "float32")
+
+    def _course(self, progress: Any) -> Any:
+        """The fraction when `progress`, from 0 to 1, of the time has passed, as a tensor.
+
+        A schedule of another course than those here defines it to work within TF-MOT.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} computes with numbers only, but was called with a tensor. "
+            "Define `_course(progress)` in terms of `keras.ops`."
+        )
+
+    def arguments(self) -> dict[str, Any]:
         """Arguments of the constructor."""
         return {
             "begin_step": self.begin_step,
@@ -60,13 +88,22 @@ class Schedule:
             "frequency": self.frequency,
         }
 
+    def get_config(self) -> dict[str, Any]:
+        """Name and arguments, nested as TF-MOT wants them."""
+        return {
+            "class_name": keras.saving.get_registered_name(type(self)),
+            "config": self.arguments(),
+        }
+
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        """A schedule from `get_config`."""
-        return cls(**config)
+        """A schedule from `get_config`, or from arguments."""
+        config = dict(config)
+        config.pop("class_name", None)
+        return cls(**(config.pop("config", None) or {}), **config)
 
     def __repr__(self) -> str:
-        arguments = ", ".join(f"{k}={v!r}" for k, v in self.get_config().items())
+        arguments = ", ".join(f"{k}={v!r}" for k, v in self.arguments().items())
         return f"{type(self).__name__}({arguments})"
 
 
@@ -101,9 +138,12 @@ class ConstantSparsity(Schedule):
         """`target_sparsity`."""
         return self.target_sparsity
 
-    def get_config(self) -> dict[str, Any]:
+    def _course(self, progress: Any) -> Any:
+        return self.target_sparsity
+
+    def arguments(self) -> dict[str, Any]:
         """Arguments of the constructor."""
-        return {"target_sparsity": self.target_sparsity, **super().get_config()}
+        return {"target_sparsity": self.target_sparsity, **super().arguments()}
 
 
 @_register
@@ -160,14 +200,84 @@ class PolynomialDecay(Schedule):
         change = np.float32(self.initial_sparsity - self.final_sparsity)
         return float(np.float32(change * left**self.power + np.float32(self.final_sparsity)))
 
-    def get_config(self) -> dict[str, Any]:
+    def _course(self, progress: Any) -> Any:
+        change = np.float32(self.initial_sparsity - self.final_sparsity)
+        return change * (1 - progress) ** self.power + np.float32(self.final_sparsity)
+
+    def arguments(self) -> dict[str, Any]:
         """Arguments of the constructor."""
         return {
             "initial_sparsity": self.initial_sparsity,
             "final_sparsity": self.final_sparsity,
             "power": self.power,
-            **super().get_config(),
+            **super().arguments(),
         }
+
+
+@_register
+class CubicSparsity(PolynomialDecay):
+    """`PolynomialDecay` with the usual exponent, 3: most is pruned at the beginning."""
+
+    def __init__(
+        self,
+        initial_sparsity: float,
+        final_sparsity: float,
+        begin_step: int,
+        end_step: int,
+        frequency: int = 100,
+    ):
+        super().__init__(initial_sparsity, final_sparsity, begin_step, end_step, 3, frequency)
+
+    def arguments(self) -> dict[str, Any]:
+        """Arguments of the constructor."""
+        config = super().arguments()
+        del config["power"]
+        return config
+
+
+@_register
+class CosineSparsity(CubicSparsity):
+    """Prune more and more along half a wave: slowly, fast in the middle, slowly.
+
+    `fraction = final + (initial - final) * (1 + cos(pi p)) / 2`, with `p` from 0 at `begin_step` to
+    1 at `end_step`.
+
+    Args:
+        initial_sparsity: fraction at `begin_step`.
+        final_sparsity: fraction at `end_step`.
+        begin_step: first step at which masks are updated.
+        end_step: last one.
+        frequency: steps between two updates.
+
+    Example:
+
+    >>> schedule = CosineSparsity(0.0, 0.8, begin_step=0, end_step=100, frequency=25)
+    >>> [round(schedule.fraction(step), 2) for step in (0, 25, 50, 75, 100)]
+    [0.0, 0.12, 0.4, 0.68, 0.8]
+    """
+
+    def fraction(self, step: int) -> float:
+        """The formula above."""
+        duration = self.end_step - self.begin_step
+        progress = min(max((step - self.begin_step) / duration, 0), 1) if duration else 1
+        left = (1 + math.cos(math.pi * progress)) / 2
+        change = self.initial_sparsity - self.final_sparsity
+        return min(max(self.final_sparsity + change * left, 0.0), 1.0)
+
+    def _course(self, progress: Any) -> Any:
+        left = (1 + ops.cos(math.pi * ops.convert_to_tensor(progress, "float32"))) / 2
+        return self.final_sparsity + (self.initial_sparsity - self.final_sparsity) * left
+
+
+def one_shot(fraction: float, step: int = 0) -> ConstantSparsity:
+    """The schedule that prunes once, after `step` optimizer updates.
+
+    Example:
+
+    >>> [one_shot(0.5, step=2)(step)[0] for step in range(4)]
+    [False, False, True, False]
+    """
+    return ConstantSparsity(fraction, begin_step=step, end_step=step, frequency=1)
 
 
 @_register
@@ -205,11 +315,19 @@ def ask(schedule: Any, step: int) -> tuple[bool, float]:
     return tensors.
 
     Raises:
+        TypeError: if it says something else.
         ValueError: if the fraction is not a number from 0 to 1.
     """
     own = isinstance(schedule, Schedule)
-    due, fraction = schedule(step if own else ops.convert_to_tensor(step, dtype="int64"))
-    due, fraction = bool(due), float(fraction)
+    answer = schedule(step if own else ops.convert_to_tensor(step, dtype="int64"))
+    try:
+        due, fraction = answer
+        due, fraction = bool(due), float(fraction)
+    except (TypeError, ValueError):
+        raise TypeError(
+            "A schedule must return `(should_prune, fraction)`, two plain numbers or scalar "
+            f"tensors. Received: {answer!r} at step {step} from {schedule!r}"
+        ) from None
     if due and not 0 <= fraction <= 1:
         raise ValueError(
             "A schedule must return `(should_prune, fraction)` with a fraction from 0 to 1. "

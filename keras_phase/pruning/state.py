@@ -38,12 +38,11 @@ class PruningState(keras.layers.Layer):
             for i, (keep, _) in enumerate(shapes)
         ]
         self.gain = [
-            None if gain is None else self.add_weight(name=f"gain_{i}", shape=gain)
+            None
+            if gain is None
+            else self.add_weight(name=f"gain_{i}", shape=gain, initializer="zeros")
             for i, (_, gain) in enumerate(shapes)
         ]
-        for gain in self.gain:
-            if gain is not None:
-                gain.assign(np.zeros(gain.shape))
         self.step = -1
         self.updates = 0
         self.built = True

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from .. import parametrizations
-from ..parametrizations import Parametrization
+from ..parametrizations import Cartesian, Parametrization
 from .layouts import Layout, layout_of
 from .state import PruningState
 
@@ -84,7 +84,7 @@ def find(
     chosen = _chosen(places, layers)
     found: dict[int, Target] = {}
     for path, layer in chosen:
-        for p in parametrizations.of(layer):
+        for p in _prunable(layer):
             name = p.path.rpartition("/")[2]
             weight_path = f"{path}/{name}" if path else name
             found.setdefault(id(p.variables[0]), Target(p, layer, path or layer.name, weight_path))
@@ -95,6 +95,19 @@ def find(
             + ("" if layers is None else f" and layers={layers!r}")
         )
     return list(found.values())
+
+
+def _prunable(layer: keras.layers.Layer) -> list[Parametrization]:
+    """The layer's own kernels, or those that it chooses by `get_prunable_weights`."""
+    found = parametrizations.of(layer)
+    if not _chooses(layer) or not layer.built:
+        return found
+    owners = {id(v): p for p in found for v in p.variables}
+    return [owners.get(id(v)) or Cartesian.view(v) for v in layer.get_prunable_weights()]
+
+
+def _chooses(layer: Any) -> bool:
+    return callable(getattr(layer, "get_prunable_weights", None))
 
 
 def _walk(layer: Any, path: str) -> list[tuple[str, Any]]:
@@ -111,7 +124,8 @@ def _walk(layer: Any, path: str) -> list[tuple[str, Any]]:
             unique = f"{path}_{i}"
         names.add(unique)
         places[id(layer)] = (unique, layer)
-        for child in parametrizations.sublayers(layer):
+        # A layer that chooses its weights speaks for the layers inside it.
+        for child in () if _chooses(layer) else parametrizations.sublayers(layer):
             visit(child, f"{unique}/{child.name}" if unique else child.name)
 
     visit(layer, path)

@@ -123,3 +123,15 @@ def test_sweep_counts_where_phase_is_the_best_half(phase_matters):
 def test_missing_data_ends_with_one_plain_line(tmp_path, phase_matters):
     with pytest.raises(SystemExit, match="phase_matters: The IDX files of fashion_mnist are not"):
         phase_matters(f"--data_dir={tmp_path}")
+
+
+@pytest.mark.parametrize("schedule", ["magnitude", "phase"])
+def test_a_script_for_tfmot_runs_on_keras_3(schedule, phase_matters, capsys):
+    del phase_matters  # imports from the folder of the examples
+    module = importlib.import_module("tfmot_migration")
+    arguments = ("--dataset=digits", "--epochs=6", "--units=32", f"--schedule={schedule}")
+    flags.FLAGS(["tfmot_migration.py", *arguments])
+    module.main([])
+    said = capsys.readouterr().out
+    assert ("90.00%" in said) == (schedule == "magnitude")
+    assert ("no weight moved" in said) == (schedule == "phase")
