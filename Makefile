@@ -9,7 +9,7 @@ PYTEST_ARGS ?=
 # The native operations are built again whenever one of these changes.
 NATIVE_FILES := $(wildcard custom_ops/*/*.cc custom_ops/*/*.h custom_ops/include/*/*.h)
 
-.PHONY: help demo test lint format test-jax test-oldest wheel clean
+.PHONY: help demo test lint format test-jax test-oldest test-tfmot wheel clean
 
 help:
 	@echo "make demo         train, prune by phase, export and plot (examples/phase_matters.py)"
@@ -17,6 +17,7 @@ help:
 	@echo "make lint         ruff: rules and formatting (make format mends)"
 	@echo "make test-jax     the tests that hold on every backend, on JAX, without TensorFlow"
 	@echo "make test-oldest  every test on Keras 3.5 and TensorFlow 2.16"
+	@echo "make test-tfmot   our tf_keras layers under the real TF-MOT, in an environment of their own"
 	@echo "make wheel        build the wheel into dist/"
 
 demo: $(VENV)/.installed-demo
@@ -45,11 +46,15 @@ test-oldest: .venv-oldest/.installed
 	TF_CPP_MIN_LOG_LEVEL=3 .venv-oldest/bin/python -m pytest -n $(JOBS) --dist loadfile \
 	    tests $(PYTEST_ARGS)
 
+test-tfmot: $(VENV)/.installed-dev .venv-tfmot/.installed
+	KERAS_PHASE_TFMOT_PYTHON=$(CURDIR)/.venv-tfmot/bin/python $(RUN) -m pytest -n $(JOBS) tests/legacy \
+	    $(PYTEST_ARGS)
+
 wheel: $(VENV)/.installed-dev
 	$(VENV)/bin/python -m pip wheel --no-deps --wheel-dir dist .
 
 clean:
-	rm -rf $(VENV) .venv-jax .venv-oldest build dist out *.egg-info
+	rm -rf $(VENV) .venv-jax .venv-oldest .venv-tfmot build dist out *.egg-info
 
 # The stamps are newer than setup.py exactly when the environment is up to date with it.
 $(VENV)/.installed-demo: setup.py $(NATIVE_FILES)
@@ -71,6 +76,11 @@ $(VENV)/.installed-dev: setup.py $(NATIVE_FILES)
 	$(call environment,.venv-oldest)
 	.venv-oldest/bin/python -m pip install -q -e '.[tensorflow,dev]' \
 	    'keras==3.5.0' 'tensorflow==2.16.2' 'numpy<2'
+	@touch $@
+
+.venv-tfmot/.installed: setup.py $(NATIVE_FILES)
+	$(call environment,.venv-tfmot)
+	.venv-tfmot/bin/python -m pip install -q -e '.[tensorflow,tfmot]'
 	@touch $@
 
 define environment

@@ -67,3 +67,24 @@ class Cells:
     def values(self, column: str, **columns: Any) -> list[float]:
         """A column of the rows with these values, as numbers."""
         return [float(row[column]) for row in self.select(**columns)]
+
+
+class Results(Cells):
+    """Cells that are networks, one row each, by name and seed."""
+
+    def __init__(self, path: Path, settings: Mapping[str, Any]):
+        super().__init__(path, ("name", "seed"), settings)
+
+    def get(self, name: str, seed: int) -> Row | None:
+        """The row of that name and seed, or None."""
+        return next(iter(self.select(name=name, seed=seed)), None)
+
+    def add(self, name: str, seed: int, values: Mapping[str, Any]) -> Row:
+        """Add one row and write the file."""
+        super().add({"name": name, "seed": seed}, [values])
+        return self.rows[-1]
+
+    def of(self, name: str, seeds: Iterable[int]) -> list[Row]:
+        """The rows of a name, in the order of the seeds."""
+        found = (self.get(name, seed) for seed in seeds)
+        return [row for row in found if row is not None]

@@ -32,8 +32,8 @@ import numpy as np
 from absl import app, flags, logging
 
 import data
+from _cells import Results
 from _results import percent, table
-from _resumable import Results
 from _separation import changed_predictions, layer_ratios, texture_rows
 from keras_phase import models
 

@@ -25,9 +25,9 @@ import numpy as np
 from absl import app, flags, logging
 
 import keras_phase
+from _cells import Results
 from _radio_data import MODULATIONS, signals
 from _results import percent, table
-from _resumable import Results
 
 _SIGNALS = flags.DEFINE_integer("signals", 20_000, "Training signals.", 100)
 _EPOCHS = flags.DEFINE_integer("epochs", 15, "Passes over them.", 1)

@@ -26,8 +26,8 @@ from absl import app, flags, logging
 
 import data
 import keras_phase
+from _cells import Results
 from _results import percent, table
-from _resumable import Results
 
 _DATASET = flags.DEFINE_enum("dataset", "fashion_mnist", data.NAMES, "What to classify.")
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder of IDX files.")
