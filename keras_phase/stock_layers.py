@@ -24,7 +24,7 @@ def unsafe_layers(model: keras.Model) -> list[str]:
     found = []
     for part in _models(model):
         sources = _sources(part)
-        carrying = _closure(sources, lambda x: _dimension(x) > 1 and not isinstance(x, _EXITS))
+        carrying = _closure(sources, lambda x: _dimension(x) > 1 and not _makes_real(x))
         targets = {id(x): (x, []) for x, _ in sources.values()}
         for x, before in sources.values():
             for source in before:
@@ -42,7 +42,13 @@ def unsafe_layers(model: keras.Model) -> list[str]:
 
 
 _ENTRANCES = (layers.ToAlgebra, layers.PhaseEncode)
-_EXITS = (layers.FromAlgebra, layers.Modulus)
+_EXITS = (layers.FromAlgebra, layers.Modulus, layers.Scattering1D, layers.Scattering2D)
+
+
+def _makes_real(layer: keras.layers.Layer) -> bool:
+    """Whether the outputs of an algebra layer are real numbers."""
+    wavelets = (layers.WaveletModulus1D, layers.WaveletModulus2D)
+    return isinstance(layer, _EXITS) or (isinstance(layer, wavelets) and not layer.low_pass)
 
 
 def _last_axis(layer: keras.layers.Layer) -> bool:

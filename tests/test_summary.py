@@ -226,3 +226,12 @@ def test_real_algebra_is_safe():
         ]
     )
     assert unsafe_layers(model) == []
+
+
+@pytest.mark.parametrize("low_pass", [True, False])
+def test_moduli_without_the_low_pass_part_are_real(low_pass):
+    model = between(
+        keras_phase.WaveletModulus2D(angles=2, window=3, low_pass=low_pass),
+        keras.layers.BatchNormalization(),
+    )
+    assert len(unsafe_layers(model)) == low_pass
