@@ -220,7 +220,7 @@ def main(argv: Sequence[str]) -> None:
     ]
     if ratios:
         print(f"\nWavelet coefficients in the trained networks:\n\n{table(ratios)}")
-    print(f"\nwritten: {results.file}")
+    print(f"\nwritten: {results.path}")
 
 
 if __name__ == "__main__":

@@ -167,7 +167,7 @@ def main(argv: Sequence[str]) -> None:
     ]
     print(
         f"Mean over all noise levels: phase collapse {percent(means[0])} %, real CNN "
-        f"{percent(means[1])} %.\n\nwritten: {results.file}"
+        f"{percent(means[1])} %.\n\nwritten: {results.path}"
     )
     draw(results, seeds, folder / "radio_modulation.png")
 

@@ -139,7 +139,7 @@ def main(argv: Sequence[str]) -> None:
         f"With {numbers[0]} labels scattering has {100 * abs(other - best):.2f} points "
         f"{'less' if best < other else 'more'} error than a CNN of about as many parameters."
     )
-    print(f"\nwritten: {results.file}")
+    print(f"\nwritten: {results.path}")
 
 
 if __name__ == "__main__":

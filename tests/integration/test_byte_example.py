@@ -23,8 +23,7 @@ ROOT = Path(__file__).parents[2]
 
 def example_module(name):
     @pytest.fixture
-    def fixture(monkeypatch):
-        monkeypatch.syspath_prepend(ROOT / "examples")
+    def fixture():
         return importlib.import_module(name)
 
     return fixture

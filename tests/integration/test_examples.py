@@ -11,8 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from absl import flags
-from absl.testing import flagsaver
 
 ROOT = Path(__file__).parents[2]
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -20,22 +18,6 @@ PNG = b"\x89PNG\r\n\x1a\n"
 pytest.importorskip("sklearn")
 pytest.importorskip("matplotlib")
 pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]
-
-
-@pytest.fixture
-def phase_matters(monkeypatch, capsys):
-    """Runs the example with command line arguments; returns what it printed."""
-    monkeypatch.syspath_prepend(ROOT / "examples")
-    monkeypatch.delenv("KERAS_PHASE_DATA", raising=False)
-    module = importlib.import_module("phase_matters")
-
-    def run(*arguments):
-        flags.FLAGS(["phase_matters.py", *map(str, arguments)])
-        module.main([])
-        return capsys.readouterr().out
-
-    with flagsaver.flagsaver():
-        yield run
 
 
 def in_a_process(*arguments):
@@ -86,16 +68,20 @@ def test_demo_trains_compares_draws_and_serves(tmp_path):
     check_demo(said, tmp_path, ["phase only", "real part only", "imaginary part only"])
 
 
-def test_demo_over_the_real_algebra_prunes_to_signs(tmp_path, phase_matters):
-    said = phase_matters(*QUICK, "--algebra=real", f"--output_dir={tmp_path}")
+def test_demo_over_the_real_algebra_prunes_to_signs(tmp_path, run):
+    said = run("phase_matters", *QUICK, "--algebra=real", f"--output_dir={tmp_path}")
     check_demo(said, tmp_path, ["sign only"])
     assert "real part" not in said
 
 
-def test_reproduction_for_a_few_iterations(tmp_path, phase_matters):
+def test_reproduction_for_a_few_iterations(tmp_path, run):
     folder, output = write_mnist(tmp_path / "mnist"), tmp_path / "out"
-    said = phase_matters(
-        "--reproduce", "--epochs=2", f"--data_dir={folder}", f"--output_dir={output}"
+    said = run(
+        "phase_matters",
+        "--reproduce",
+        "--epochs=2",
+        f"--data_dir={folder}",
+        f"--output_dir={output}",
     )
     assert "iteration 2: loss 2.30" in said
     (row,) = rows(output / "phase_reproduce.csv")
@@ -104,8 +90,7 @@ def test_reproduction_for_a_few_iterations(tmp_path, phase_matters):
     assert str(tmp_path) not in row["command"]
 
 
-def test_sweep_counts_where_phase_is_the_best_half(phase_matters):
-    del phase_matters  # imports the module
+def test_sweep_counts_where_phase_is_the_best_half():
     sweep = importlib.import_module("_sweep")
     setting = {"training": "SGD", "algebra": "complex", "width": 50, "epochs": 1}
     halves = {"intact": 0.9, "real": 0.3, "imaginary": 0.4, "amplitude": 0.1, "magnitude": 0.9}
@@ -120,18 +105,14 @@ def test_sweep_counts_where_phase_is_the_best_half(phase_matters):
     assert "+15.00" in summary and "-5.00" in summary
 
 
-def test_missing_data_ends_with_one_plain_line(tmp_path, phase_matters):
+def test_missing_data_ends_with_one_plain_line(tmp_path, run):
     with pytest.raises(SystemExit, match="phase_matters: The IDX files of fashion_mnist are not"):
-        phase_matters(f"--data_dir={tmp_path}")
+        run("phase_matters", f"--data_dir={tmp_path}")
 
 
 @pytest.mark.parametrize("schedule", ["magnitude", "phase"])
-def test_a_script_for_tfmot_runs_on_keras_3(schedule, phase_matters, capsys):
-    del phase_matters  # imports from the folder of the examples
-    module = importlib.import_module("tfmot_migration")
+def test_a_script_for_tfmot_runs_on_keras_3(schedule, run):
     arguments = ("--dataset=digits", "--epochs=6", "--units=32", f"--schedule={schedule}")
-    flags.FLAGS(["tfmot_migration.py", *arguments])
-    module.main([])
-    said = capsys.readouterr().out
+    said = run("tfmot_migration", *arguments)
     assert ("90.00%" in said) == (schedule == "magnitude")
     assert ("no weight moved" in said) == (schedule == "phase")

@@ -14,14 +14,12 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def motion(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "examples")
+def motion():
     return importlib.import_module("_rotation_data")
 
 
 @pytest.fixture
-def example(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "examples")
+def example():
     return importlib.import_module("rotation_prediction")
 
 

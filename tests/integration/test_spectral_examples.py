@@ -3,41 +3,17 @@
 import csv
 import importlib
 import math
-import sys
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 from absl import flags
-from absl.testing import flagsaver
 
 ROOT = Path(__file__).parents[2]
 
 pytest.importorskip("sklearn")
 pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Runs an example with command line arguments; returns what it printed."""
-    monkeypatch.syspath_prepend(ROOT / "examples")
-    monkeypatch.delenv("KERAS_PHASE_DATA", raising=False)
-
-    def start(name, *arguments):
-        # Their flags have the same names: forget those of the other one.
-        for other in ("spectral_pruning", "spectral_learning"):
-            for flag in list(flags.FLAGS.flags_by_module_dict().get(other, ())):
-                if flag.name in flags.FLAGS:
-                    delattr(flags.FLAGS, flag.name)
-            sys.modules.pop(other, None)
-        module = importlib.import_module(name)
-        flags.FLAGS([f"{name}.py", *map(str, arguments)])
-        module.main([])
-        return capsys.readouterr().out
-
-    with flagsaver.flagsaver():
-        yield start
 
 
 def rows(path):
@@ -78,16 +54,14 @@ def test_learning_example_relates_accuracy_to_trained_numbers(tmp_path, run):
     assert "rho" in said and all(0 < float(r["accuracy"]) <= 1 for r in found)
 
 
-def test_the_papers_network_trains_5194_eigenvalues(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "examples")
+def test_the_papers_network_trains_5194_eigenvalues():
     networks = importlib.import_module("_spectral_networks")
     model = networks.network("eigenvalues", "two sets", 2000, 0, 784)
     assert networks.trained_numbers(model) == 5194
     assert [layer.units for layer in model.layers] == [2000, 200, 10]
 
 
-def test_an_emptied_layer_is_reported(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "examples")
+def test_an_emptied_layer_is_reported(tmp_path):
     cells, report = (importlib.import_module(n) for n in ("_cells", "_spectral_report"))
     flags.FLAGS(["spectral_pruning.py"])
     key = ("network", "activation", "kind", "seed")
@@ -111,8 +85,7 @@ def test_other_settings_in_the_same_folder_are_refused(tmp_path, run):
         run("spectral_learning", "--experiments=all", f"--results={tmp_path / 'third'}")
 
 
-def test_the_filter_removes_before_it_trains(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "examples")
+def test_the_filter_removes_before_it_trains():
     experiments = importlib.import_module("_spectral_pruning")
     data = importlib.import_module("data")
     keras.utils.set_random_seed(0)

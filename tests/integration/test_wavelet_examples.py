@@ -6,32 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from absl import flags
-from absl.testing import flagsaver
 
 ROOT = Path(__file__).parents[2]
 
 pytest.importorskip("sklearn")
 pytestmark = [pytest.mark.tensorflow]
-
-
-@pytest.fixture
-def example(monkeypatch, capsys):
-    """Imports a module of the examples, with a function that runs its `main`."""
-    monkeypatch.syspath_prepend(ROOT / "examples")
-
-    def load(name):
-        return importlib.import_module(name)
-
-    def run(name, *arguments):
-        module = load(name)
-        flags.FLAGS([f"{name}.py", *map(str, arguments)])
-        module.main([])
-        return capsys.readouterr().out
-
-    load.run = run
-    with flagsaver.flagsaver():
-        yield load
 
 
 def rows(path):
@@ -40,28 +19,28 @@ def rows(path):
 
 
 @pytest.mark.slow
-def test_phase_collapse_runs_and_resumes(example, tmp_path):
+def test_phase_collapse_runs_and_resumes(run, tmp_path):
     chosen = "--networks=scattering"
-    example.run("phase_collapse", "--quick", chosen, f"--results={tmp_path}")
+    run("phase_collapse", "--quick", chosen, f"--results={tmp_path}")
     (first,) = rows(tmp_path / "phase_collapse.csv")
-    said = example.run("phase_collapse", "--quick", chosen, f"--results={tmp_path}")
+    said = run("phase_collapse", "--quick", chosen, f"--results={tmp_path}")
     assert "seed 0: error" not in said, "nothing is trained again"
     assert rows(tmp_path / "phase_collapse.csv") == [first]
     assert 0 <= float(first["error"]) <= 1 and first["dataset"] == "digits"
     with pytest.raises(SystemExit, match="other settings"):
-        example.run("phase_collapse", "--quick", chosen, "--angles=2", f"--results={tmp_path}")
+        run("phase_collapse", "--quick", chosen, "--angles=2", f"--results={tmp_path}")
 
 
 @pytest.mark.slow
-def test_scattering_runs(example, tmp_path):
-    said = example.run("scattering", "--quick", f"--results={tmp_path}")
+def test_scattering_runs(run, tmp_path):
+    said = run("scattering", "--quick", f"--results={tmp_path}")
     assert "| labels | scattering, error % |" in said
     assert len(rows(tmp_path / "scattering.csv")) == 6
 
 
 @pytest.mark.slow
-def test_radio_modulation_runs(example, tmp_path):
-    said = example.run("radio_modulation", "--quick", f"--results={tmp_path}")
+def test_radio_modulation_runs(run, tmp_path):
+    said = run("radio_modulation", "--quick", f"--results={tmp_path}")
     assert "Mean over all noise levels" in said
     assert {r["name"] for r in rows(tmp_path / "radio_modulation.csv")} == {
         "phase collapse",
@@ -69,8 +48,8 @@ def test_radio_modulation_runs(example, tmp_path):
     }
 
 
-def test_fisher_ratio_of_known_classes(example):
-    separation = example("_separation")
+def test_fisher_ratio_of_known_classes():
+    separation = importlib.import_module("_separation")
     rng = np.random.default_rng(0)
     labels = np.repeat([0, 1], 5000)
     features = rng.normal(size=(10000, 2)) + 3.0 * labels[:, None]
@@ -79,15 +58,15 @@ def test_fisher_ratio_of_known_classes(example):
     assert separation.fisher_ratio(features, rng.permutation(labels)) < 1e-2
 
 
-def test_stationary_textures_are_told_apart_by_moduli_only(example):
-    before, after = example("_separation").texture_rows(600)
+def test_stationary_textures_are_told_apart_by_moduli_only():
+    before, after = importlib.import_module("_separation").texture_rows(600)
     name = "norm of class means / rms norm"
     assert float(before[name]) < 0.15 < 0.7 < float(after[name])
     assert 50 * float(before["Fisher ratio"]) < float(after["Fisher ratio"])
 
 
-def test_radio_signals_have_the_stated_power_and_noise(example):
-    radio = example("_radio_data")
+def test_radio_signals_have_the_stated_power_and_noise():
+    radio = importlib.import_module("_radio_data")
     clean, labels = radio.signals(400, 128, 300.0, 0)
     noisy, again = radio.signals(400, 128, 0.0, 0)
     np.testing.assert_array_equal(labels, again)

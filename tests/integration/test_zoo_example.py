@@ -5,7 +5,6 @@ import importlib
 import itertools
 import math
 import re
-import sys
 from pathlib import Path
 
 import keras
@@ -21,26 +20,8 @@ BUDGET = 20_000
 
 
 @pytest.fixture
-def module(monkeypatch):
-    """Imports from both folders. Scripts share names of flags, so these go after each test."""
-    monkeypatch.syspath_prepend(ROOT / "benchmarks")
-    monkeypatch.syspath_prepend(ROOT / "examples")
-    monkeypatch.delenv("KERAS_PHASE_DATA", raising=False)
-    of_others = [
-        flags.FLAGS[name]
-        for name in flags.FLAGS
-        if not flags.FLAGS.find_module_defining_flag(name, "").startswith("absl")
-    ]
-    for flag in of_others:
-        delattr(flags.FLAGS, flag.name)
-    kept = set(flags.FLAGS)
-    yield importlib.import_module
-    for name in set(flags.FLAGS) - kept:
-        delattr(flags.FLAGS, name)
-    for flag in of_others:
-        flags.FLAGS[flag.name] = flag
-    for script in ("algebra_zoo", "initialization_ablation"):
-        sys.modules.pop(script, None)
+def module():
+    return importlib.import_module
 
 
 @pytest.fixture
