@@ -29,6 +29,7 @@ from .layers.embedding import EmbeddingBody
 from .layers.projection import ProjectionBody
 from .layers.recurrent_cell import CellBody
 from .layers.separable_convolution import SeparableConvolutionBody
+from .layers.wavelet_body import WaveletBody
 from .ops import dispatch
 
 # Real multiplications of one product of two elements, by method.
@@ -160,6 +161,18 @@ def _none(layer: keras.layers.Layer, *shapes: tuple) -> list[Products]:
 @_register(ProjectionBody)
 def _projection(layer: Any, shape: tuple) -> list[Products]:
     return _times(_size(shape[1 : -len(layer.input_elements)]), _once(layer))
+
+
+@_register(WaveletBody)
+def _filters(layer: Any, shape: tuple) -> list[Products]:
+    """Filtering by definition: every part of the signal with every part of the filters."""
+    low = 1 if getattr(layer, "low_pass", True) else 0
+    responses = low + layer.bank.wavelets * (1 if layer.bank.is_real else 2)
+    taps = math.prod(layer.bank.window)
+    channels = shape[1 if layer.data_format == "channels_first" else -1]
+    return [
+        Products(_places(layer, layer.compute_output_shape(shape)) * channels * taps * responses)
+    ]
 
 
 @_register(layers.EinsumDense)

@@ -120,6 +120,22 @@ def test_multiplications_without_the_last_axis():
     assert only_row_of(keras.layers.BatchNormalization(), (4,)) is None
 
 
+@pytest.mark.parametrize(
+    ("cls", "arguments", "shape", "count"),
+    [
+        # Real filters once, complex ones twice, for every real channel; windows are odd.
+        ("WaveletTransform2D", {"angles": 3, "window": 5}, (8, 12, 2 * 3), 24 * 6 * 25 * (1 + 6)),
+        ("WaveletModulus2D", {"angles": 3, "window": 5}, (8, 12, 2 * 3), 24 * 6 * 25 * (1 + 6)),
+        ("WaveletModulus2D", {"window": 5, "low_pass": False}, (8, 12, 4), 24 * 4 * 25 * 8),
+        ("WaveletTransform1D", {"bank": "haar", "algebra": "quaternion"}, (8, 8), 4 * 8 * 3 * 2),
+    ],
+)
+def test_multiplications_of_wavelets(cls, arguments, shape, count):
+    layer = getattr(keras_phase, cls)(strides=2, **arguments)
+    (row,) = rows(keras.Sequential([keras.Input(shape), layer]))
+    assert row.multiplications["expanded"] == count
+
+
 def only_row_of(layer, shape):
     return only_row(layer, shape).multiplications.get("expanded")
 
