@@ -9,8 +9,10 @@
 // KerasPhaseRescale(w, keep, gain...): w (d, ...), keep and [gain] (1, ...)  -> (d, ...)
 // KerasPhaseMultiply(a, b, table; sum): a, b (..., d n), one of them perhaps a single row (d n); table
 //   (d, d, d): out_k = sum_ij table[i, j, k] a_i b_j                 -> (..., d n), or with sum (d n)
-// KerasPhaseWaveletModulus(x, filters, rows, columns, slope...; row_stride, column_stride, parts):
-//   x (batch, height, width, parts n), filters (2, f, *window)       -> (batch, *places, n, f)
+// KerasPhaseWaveletModulus(x, filters, rows, columns, slope...; row_stride, column_stride, parts,
+//   result): x (batch, height, width, parts n), filters (2, f, *window)
+//   result 0, moduli, and 2, real parts of the responses             -> (batch, *places, n, f)
+//   result 1, responses                                                -> (2, batch, *places, n, f)
 //   with a slope of that shape                                         -> the gradient by x
 
 #include "tf_ops.h"
@@ -365,7 +367,7 @@ void* CreateMultiply(TF_OpKernelConstruction* construction) {
 void DeleteMultiply(void* state) { delete static_cast<int64_t*>(state); }
 
 struct WaveletAttributes {
-  int64_t row_stride = 1, column_stride = 1, parts = 1, num_slope = 0;
+  int64_t row_stride = 1, column_stride = 1, parts = 1, result = 0, num_slope = 0;
 };
 
 // The terms of the sum over the window: pairs of opposite places, if all filters are conjugate
@@ -374,10 +376,9 @@ template <typename T>
 struct WindowTerms {
   std::vector<int> first, second;
   std::vector<T> real, imag;
-  int pairs = 0, padded_filters;
+  int pairs = 0;
 
-  WindowTerms(const T* filters, int64_t num_filters, int64_t window)
-      : padded_filters(static_cast<int>((num_filters + 3) / 4 * 4)) {
+  WindowTerms(const T* filters, int64_t num_filters, int64_t window) {
     const auto value = [&](int part, int64_t f, int64_t place) {
       return filters[(part * num_filters + f) * window + place];
     };
@@ -392,9 +393,9 @@ struct WindowTerms {
     for (int64_t i = 0; i < window - pairs; ++i) {
       first.push_back(static_cast<int>(i));
       second.push_back(static_cast<int>(window - 1 - i));
-      for (int64_t f = 0; f < padded_filters; ++f) {
-        real.push_back(f < num_filters ? value(0, f, i) : T{0});
-        imag.push_back(f < num_filters ? value(1, f, i) : T{0});
+      for (int64_t f = 0; f < num_filters; ++f) {
+        real.push_back(value(0, f, i));
+        imag.push_back(value(1, f, i));
       }
     }
   }
@@ -445,7 +446,9 @@ void ComputeWaveletModulus(void* state, TF_OpKernelContext* context) {
                        std::to_string(i) + "]=" + std::to_string(p.columns[i]));
     }
   }
-  const std::vector<int64_t> places = {x[0], p.out_height, p.out_width, p.channels, f[1]};
+  p.result = static_cast<Result>(attributes.result);
+  std::vector<int64_t> places = {x[0], p.out_height, p.out_width, p.channels, f[1]};
+  if (p.result == Result::kResponse) places.insert(places.begin(), 2);
   const TF_Tensor* slope = attributes.num_slope ? inputs[4] : nullptr;
   if (slope != nullptr && Shape(slope) != places) {
     return call.Fail("Expected a slope of the shape " + Text(places) + ". " + received +
@@ -457,11 +460,10 @@ void ComputeWaveletModulus(void* state, TF_OpKernelContext* context) {
   p.terms = static_cast<int>(terms.first.size()), p.pairs = terms.pairs;
   p.first = terms.first.data(), p.second = terms.second.data();
   p.real = terms.real.data(), p.imag = terms.imag.data();
-  p.padded_filters = terms.padded_filters;
   p.x = static_cast<const T*>(tf->TensorData(inputs[0]));
   p.slope = slope ? static_cast<const T*>(tf->TensorData(slope)) : nullptr;
   if (Count(x, 4) == 0) {  // nothing but padding, if anything at all
-    if (slope == nullptr) std::memset(p.out, 0, Count(places, 5) * sizeof(T));
+    if (slope == nullptr) std::memset(p.out, 0, Count(places, places.size()) * sizeof(T));
     return;
   }
   RunWaveletModulus(p);
@@ -473,15 +475,18 @@ void* CreateWaveletModulus(TF_OpKernelConstruction* construction) {
   const std::pair<const char*, int64_t*> attrs[] = {{"row_stride", &attributes->row_stride},
                                                     {"column_stride", &attributes->column_stride},
                                                     {"parts", &attributes->parts},
+                                                    {"result", &attributes->result},
                                                     {"num_slope", &attributes->num_slope}};
   for (const auto& [name, value] : attrs) {
     if (tf->GetCode(s) == kOk) tf->OpKernelConstruction_GetAttrInt64(construction, name, value, s);
   }
   if (tf->GetCode(s) == kOk &&
       (attributes->row_stride < 1 || attributes->column_stride < 1 || attributes->parts < 1 ||
-       attributes->parts > 2 || attributes->num_slope > 1)) {
+       attributes->parts > 2 || attributes->result < 0 || attributes->result > 2 ||
+       (attributes->result == 2 && attributes->parts != 1) || attributes->num_slope > 1)) {
     tf->SetStatus(s, kInvalidArgument,
-                  "Expected strides of at least 1, one or two parts, and at most one slope.");
+                  "Expected strides of at least 1, one or two parts, result 0, 1, or for one part 2, "
+                  "and at most one slope.");
   }
   if (tf->GetCode(s) != kOk) tf->OpKernelConstruction_Failure(construction, s);
   tf->DeleteStatus(s);
@@ -548,7 +553,7 @@ bool Register() {
   RegisterKernel("KerasPhaseMultiply", kDoubleType, CreateMultiply, ComputeMultiply<double>,
                  DeleteMultiply, s);
   RegisterOp("KerasPhaseWaveletModulus", {"T: {float, double}", "row_stride: int", "column_stride: int",
-              "parts: int", "num_slope: int >= 0"},
+              "parts: int", "result: int = 0", "num_slope: int >= 0"},
              {"x: T", "filters: T", "rows: int32", "columns: int32", "slope: num_slope * T"},
              {"out: T"}, s);
   RegisterKernel("KerasPhaseWaveletModulus", kFloatType, CreateWaveletModulus,

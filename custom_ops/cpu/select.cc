@@ -277,7 +277,7 @@ template <typename T>
 void RunWaveletModulus(const WaveletModulus<T>& p) {
   const WaveletKernels<T>& kernels = WaveletKernelsOf(T{});
   const double work = double(p.batch) * p.out_height * p.out_width * p.channels *
-                      p.padded_filters * p.terms * p.parts * (p.slope ? 2 : 1);
+                      p.filters * p.terms * p.parts * (p.slope ? 2 : 1);
   const int threads =
       static_cast<int>(std::min<double>(NumThreads(), std::max(1.0, work / kMinWork)));
   // Groups of whole vectors of channels do not depend on the number of threads: neighbours in a

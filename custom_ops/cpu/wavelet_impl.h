@@ -6,6 +6,8 @@
 // channels of a column side by side. So under every place of the window the inputs of a whole row of
 // outputs are one contiguous line, whatever the stride and the number of channels.
 
+#include <type_traits>
+
 #include "keras_phase/wavelet_modulus.h"
 
 namespace keras_phase {
@@ -89,7 +91,8 @@ struct Ring {
   }
 };
 
-// Responses of filters f .. f + N for one vector of outputs.
+// Responses of filters f .. f + N for one vector of outputs. With kParts = 0 of a real signal, and only
+// their real parts.
 template <typename T, int N, int kParts>
 static inline void Respond(const WaveletModulus<T>& p, int f, T* const* first, T* const* second,
                            int64_t place, int64_t part, typename Simd<T>::Vector* re,
@@ -99,7 +102,7 @@ static inline void Respond(const WaveletModulus<T>& p, int f, T* const* first, T
   for (int n = 0; n < N; ++n) r[n] = i[n] = V{};
   const T* real = p.real + f;
   const T* imag = p.imag + f;
-  for (int t = 0; t < p.terms; ++t, real += p.padded_filters, imag += p.padded_filters) {
+  for (int t = 0; t < p.terms; ++t, real += p.filters, imag += p.filters) {
     const V a = Simd<T>::Load(first[t] + place);
     V sum = a, difference = a;
     if (t < p.pairs) {
@@ -109,7 +112,7 @@ static inline void Respond(const WaveletModulus<T>& p, int f, T* const* first, T
     }
     for (int n = 0; n < N; ++n) {
       r[n] += real[n] * sum;
-      i[n] += imag[n] * difference;
+      if (kParts > 0) i[n] += imag[n] * difference;
     }
     if (kParts == 2) {
       const V c = Simd<T>::Load(first[t] + part + place);
@@ -137,11 +140,32 @@ static inline T Root(T x) {
   return sizeof(T) == 4 ? T(__builtin_sqrtf(x)) : T(__builtin_sqrt(x));
 }
 
+// As many filters at once as there are.
+template <typename Row>
+static inline void ByFilters(int filters, Row row) {
+  int f = 0;
+  for (; f + kFilters <= filters; f += kFilters) row(std::integral_constant<int, kFilters>(), f);
+  for (; f + 4 <= filters; f += 4) row(std::integral_constant<int, 4>(), f);
+  for (; f + 2 <= filters; f += 2) row(std::integral_constant<int, 2>(), f);
+  for (; f < filters; ++f) row(std::integral_constant<int, 1>(), f);
+}
+
 template <typename T, int N, int kParts>
 static void ModuliOfRow(const Ring<T>& ring, int f, T* const* first, T* const* second, T* lines,
                         int64_t size, int64_t stride) {
   constexpr int kLanes = Simd<T>::kLanes;
   typename Simd<T>::Vector re[N], im[N];
+  if (ring.p.result != Result::kModulus) {
+    T* imaginary = lines + ring.p.filters * stride;
+    for (int64_t place = 0; place < size; place += kLanes) {
+      Respond<T, N, kParts>(ring.p, f, first, second, place, ring.part, re, im);
+      for (int n = 0; n < N; ++n) {
+        Simd<T>::Store(lines + (f + n) * stride + place, re[n]);
+        if (kParts > 0) Simd<T>::Store(imaginary + (f + n) * stride + place, im[n]);
+      }
+    }
+    return;
+  }
   for (int64_t place = 0; place < size; place += kLanes) {
     Respond<T, N, kParts>(ring.p, f, first, second, place, ring.part, re, im);
     for (int n = 0; n < N; ++n) {
@@ -193,9 +217,15 @@ static int64_t LineStride(const WaveletModulus<T>& p, int64_t channels) {
   return RoundUp(p.out_width * channels, Simd<T>::kLanes) + Simd<T>::kLanes;
 }
 
+// Numbers of a result: a complex response has two.
+template <typename T>
+static int Kinds(const WaveletModulus<T>& p) {
+  return p.result == Result::kResponse ? 2 : 1;
+}
+
 template <typename T>
 static size_t WaveletScratch(const WaveletModulus<T>& p, int64_t channels) {
-  return 2 * Ring<T>::Size(p, channels) + p.padded_filters * LineStride<T>(p, channels);
+  return 2 * Ring<T>::Size(p, channels) + Kinds(p) * p.filters * LineStride<T>(p, channels);
 }
 
 template <typename T, int kParts>
@@ -212,14 +242,15 @@ static void Forward(const WaveletModulus<T>& p, int64_t image, int64_t begin, in
       ring.Load(image, loaded);
     }
     ring.Find(y, first, second);
-    int f = 0;
-    for (; f + kFilters <= p.padded_filters; f += kFilters) {
-      ModuliOfRow<T, kFilters, kParts>(ring, f, first, second, lines, size, stride);
+    ByFilters(p.filters, [&](auto n, int f) {
+      ModuliOfRow<T, n(), kParts>(ring, f, first, second, lines, size, stride);
+    });
+    T* out = p.out + (image * p.out_height + y) * size * p.filters;
+    FromLines(lines, stride, size, p.filters, out);
+    if (Kinds(p) == 2) {
+      FromLines(lines + p.filters * stride, stride, size, p.filters,
+                out + p.batch * p.out_height * size * p.filters);
     }
-    for (; f < p.padded_filters; f += 4) {
-      ModuliOfRow<T, 4, kParts>(ring, f, first, second, lines, size, stride);
-    }
-    FromLines(lines, stride, size, p.filters, p.out + (image * p.out_height + y) * size * p.filters);
   }
 }
 
@@ -229,11 +260,19 @@ static void GradientOfRow(const Ring<T>& signal, const Ring<T>& slopes, int f, T
   using V = typename Simd<T>::Vector;
   constexpr int kLanes = Simd<T>::kLanes;
   const WaveletModulus<T>& p = signal.p;
+  const bool linear = p.result != Result::kModulus;
   const int64_t moved = slopes.data - signal.data, part = signal.part;
   V re[N], im[N];
   for (int64_t place = 0; place < size; place += kLanes) {
-    Respond<T, N, kParts>(p, f, first, second, place, part, re, im);
-    for (int n = 0; n < N; ++n) {
+    if (linear) {
+      for (int n = 0; n < N; ++n) {
+        re[n] = Simd<T>::Load(lines + (f + n) * stride + place);
+        if (kParts > 0) im[n] = Simd<T>::Load(lines + (p.filters + f + n) * stride + place);
+      }
+    } else {
+      Respond<T, N, kParts>(p, f, first, second, place, part, re, im);
+    }
+    for (int n = 0; n < N && !linear; ++n) {
       const V square = re[n] * re[n] + im[n] * im[n];
       const T* slope = lines + (f + n) * stride + place;
       alignas(KERAS_PHASE_BYTES) T squares[kLanes], factors[kLanes];
@@ -246,16 +285,19 @@ static void GradientOfRow(const Ring<T>& signal, const Ring<T>& slopes, int f, T
     }
     if (size - place < kLanes) {  // behind the last output lie inputs of other places
       for (int n = 0; n < N; ++n) {
-        for (int64_t k = size - place; k < kLanes; ++k) re[n][k] = im[n][k] = 0;
+        for (int64_t k = size - place; k < kLanes; ++k) {
+          re[n][k] = 0;
+          if (kParts > 0) im[n][k] = 0;
+        }
       }
     }
     const T* real = p.real + f;
     const T* imag = p.imag + f;
-    for (int t = 0; t < p.terms; ++t, real += p.padded_filters, imag += p.padded_filters) {
+    for (int t = 0; t < p.terms; ++t, real += p.filters, imag += p.filters) {
       V even = V{}, odd = V{}, even_i = V{}, odd_i = V{};
       for (int n = 0; n < N; ++n) {
         even += real[n] * re[n];
-        odd += imag[n] * im[n];
+        if (kParts > 0) odd += imag[n] * im[n];
         if (kParts == 2) {
           even_i += real[n] * im[n];
           odd_i += imag[n] * re[n];
@@ -281,7 +323,8 @@ static void Gradient(const WaveletModulus<T>& p, int64_t image, int64_t begin, i
   const Ring<T> slopes(p, begin, end, scratch + ring_size);
   T* lines = scratch + 2 * ring_size;
   const int64_t size = p.out_width * signal.channels, stride = LineStride<T>(p, signal.channels);
-  for (int64_t i = 0; i < p.padded_filters * stride; ++i) lines[i] = 0;
+  const int kinds = Kinds(p);
+  for (int64_t i = 0; i < kinds * p.filters * stride; ++i) lines[i] = 0;
   for (int64_t i = 0; i < p.height * p.width * p.parts; ++i) {
     T* to = p.out + (image * p.height * p.width * p.parts + i) * p.channels + begin;
     for (int64_t c = 0; c < signal.channels; ++c) to[c] = 0;
@@ -293,26 +336,25 @@ static void Gradient(const WaveletModulus<T>& p, int64_t image, int64_t begin, i
     const int64_t top = y * p.row_stride;
     for (; flushed < loaded && flushed < top; ++flushed) slopes.Flush(image, flushed);
     for (loaded = loaded > top ? loaded : top; loaded < top + p.window_height; ++loaded) {
-      signal.Load(image, loaded);
+      if (p.result == Result::kModulus) signal.Load(image, loaded);
       slopes.Clear(loaded);
     }
     flushed = flushed > top ? flushed : top;
     signal.Find(y, first, second);
-    const T* from = p.slope + (image * p.out_height + y) * p.out_width * p.channels * p.filters;
-    for (int64_t x = 0; x < p.out_width; ++x) {
-      const T* slope = from + (x * p.channels + begin) * p.filters;
-      for (int f = 0; f < p.filters; ++f) {
-        T* to = lines + f * stride + x * signal.channels;
-        for (int64_t c = 0; c < signal.channels; ++c) to[c] = slope[c * p.filters + f];
+    for (int kind = 0; kind < kinds; ++kind) {
+      const T* from = p.slope + ((kind * p.batch + image) * p.out_height + y) * p.out_width *
+                                    p.channels * p.filters;
+      for (int64_t x = 0; x < p.out_width; ++x) {
+        const T* slope = from + (x * p.channels + begin) * p.filters;
+        for (int f = 0; f < p.filters; ++f) {
+          T* to = lines + (kind * p.filters + f) * stride + x * signal.channels;
+          for (int64_t c = 0; c < signal.channels; ++c) to[c] = slope[c * p.filters + f];
+        }
       }
     }
-    int f = 0;
-    for (; f + kFilters <= p.padded_filters; f += kFilters) {
-      GradientOfRow<T, kFilters, kParts>(signal, slopes, f, first, second, lines, size, stride);
-    }
-    for (; f < p.padded_filters; f += 4) {
-      GradientOfRow<T, 4, kParts>(signal, slopes, f, first, second, lines, size, stride);
-    }
+    ByFilters(p.filters, [&](auto n, int f) {
+      GradientOfRow<T, n(), kParts>(signal, slopes, f, first, second, lines, size, stride);
+    });
   }
   for (; flushed < loaded; ++flushed) slopes.Flush(image, flushed);
 }
@@ -320,13 +362,19 @@ static void Gradient(const WaveletModulus<T>& p, int64_t image, int64_t begin, i
 template <typename T>
 static void WaveletForward(const WaveletModulus<T>& p, int64_t image, int64_t begin, int64_t end,
                            T* scratch) {
-  (p.parts == 1 ? Forward<T, 1> : Forward<T, 2>)(p, image, begin, end, scratch);
+  const auto run = p.result == Result::kRealPart ? Forward<T, 0>
+                   : p.parts == 1                ? Forward<T, 1>
+                                                 : Forward<T, 2>;
+  run(p, image, begin, end, scratch);
 }
 
 template <typename T>
 static void WaveletGradient(const WaveletModulus<T>& p, int64_t image, int64_t begin, int64_t end,
                             T* scratch) {
-  (p.parts == 1 ? Gradient<T, 1> : Gradient<T, 2>)(p, image, begin, end, scratch);
+  const auto run = p.result == Result::kRealPart ? Gradient<T, 0>
+                   : p.parts == 1                ? Gradient<T, 1>
+                                                 : Gradient<T, 2>;
+  run(p, image, begin, end, scratch);
 }
 
 extern const WaveletKernels<float> kWaveletFloat;

@@ -10,7 +10,7 @@ import functools
 import inspect
 from typing import Any
 
-import keras
+import numpy as np
 import tf_keras
 from keras import ops
 
@@ -181,13 +181,23 @@ def _scale(w: Tensor) -> Tensor:
 
 
 def _scores(p: Parametrization, kernel: Any, criterion: criteria.Criterion) -> Tensor:
+    import tensorflow as tf
+
     w = ops.cast(kernel(), "float32")
+    scale = ops.reshape(_scale(w), (1,) * len(w.shape))
+    seed = tf.random.uniform((), maxval=2**31 - 1, dtype=tf.int32)
 
-    def noise() -> Any:
-        return keras.random.uniform((1, *w.shape[1:]))
+    def scores_of_arrays(w: np.ndarray, scale: np.ndarray, seed: int) -> np.ndarray:
+        def noise() -> np.ndarray:
+            return np.random.default_rng(seed).random((1, *w.shape[1:]), dtype="float32")
 
-    scale = ops.reshape(_scale(w), (1,) * len(w.shape)) if criterion.scaled else None
-    return criterion.score(w, Site(scale, noise, p))[0] + _LEAST
+        site = Site(scale if criterion.scaled else None, noise, p)
+        return np.asarray(criterion.score(w, site)[0] + _LEAST, dtype="float32")
+
+    # Criteria are functions of arrays on the host, and TF-MOT asks for them within a graph.
+    found = tf.numpy_function(scores_of_arrays, [w, scale, seed], tf.float32)
+    found.set_shape(w.shape[1:])
+    return found
 
 
 def _initial_gate(

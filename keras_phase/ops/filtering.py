@@ -6,7 +6,8 @@ odd window. Outputs are as many as whole strides fit, `size // stride`, at the p
 
 Two methods compute the same: `"direct"`, a depthwise convolution, and `"fft"`, the circular
 convolution of what the padding made longer. `"auto"` takes the direct one up to windows of 35
-places along each axis, where the transform begins to pay on a CPU.
+places along each axis, where the transform begins to pay on a CPU; and for fixed filters up to that
+size the native operation, where it may run.
 """
 
 import math
@@ -17,6 +18,7 @@ import numpy as np
 from keras import ops
 
 from ..registry import Registry
+from . import native_filtering
 from .modulus import in_float32
 
 Tensor = Any
@@ -63,26 +65,38 @@ def filtered(
     >>> ops.convert_to_numpy(y).ravel().tolist()
     [1.0, 2.0, 3.0, 2.0]
     """
-    window = tuple(real.shape[1:])
-    rank = len(window)
-    strides = (strides,) * rank if isinstance(strides, int) else tuple(strides)
     if imag is not None and len(parts) > 2:
         raise ValueError(
             "Complex filters act on real or complex signals, of one or two components. "
             f"Received: {len(parts)} components"
         )
-    places = tuple(parts[0].shape[1:-1])
-    check_fits(places, window, strides, padding)
+    window = tuple(real.shape[1:])
+    strides, pads = strides_and_edges(parts, real, strides, padding)
     if method == "auto":
-        method = "fft" if math.prod(window) > _DIRECT_UP_TO**rank else "direct"
+        method = "fft" if math.prod(window) > _DIRECT_UP_TO ** len(window) else "direct"
+        if method == "direct" and native_filtering.serves(parts, real, imag):
+            return native_filtering.responses(parts, real, imag, strides, padding, pads)
     compute = METHODS.get(method)
-    pads = [edges(size, k, stride) for size, k, stride in zip(places, window, strides, strict=True)]
     pad = PADDINGS.get(padding)
     channels = parts[0].shape[-1]
     x = _padded(ops.concatenate(list(parts), axis=-1) if len(parts) > 1 else parts[0], pads, pad)
     found = compute(x, len(parts), real, imag, strides)
-    sizes = output_places(places, strides)
+    sizes = output_places(parts[0].shape[1:-1], strides)
     return [ops.reshape(y, (-1, *sizes, channels, real.shape[0])) for y in found]
+
+
+def strides_and_edges(
+    parts: Sequence[Tensor], real: Tensor, strides: Sequence[int] | int, padding: str
+) -> tuple[tuple[int, ...], list[tuple[int, int]]]:
+    """A stride for each axis, and how many places to add before and after it.
+
+    Raises:
+        ValueError: as `check_fits`.
+    """
+    window, places = tuple(real.shape[1:]), tuple(parts[0].shape[1:-1])
+    strides = (strides,) * len(window) if isinstance(strides, int) else tuple(strides)
+    check_fits(places, window, strides, padding)
+    return strides, [edges(*axis) for axis in zip(places, window, strides, strict=True)]
 
 
 def output_places(places: Sequence[int | None], strides: Sequence[int]) -> tuple[int | None, ...]:

@@ -26,7 +26,7 @@ from ..algebras import Algebra
 
 Tensor = Any
 
-ABI_VERSION = 2
+ABI_VERSION = 3
 FOLDER = Path(__file__).parents[1] / "_lib"
 LIBRARY = FOLDER / "libkeras_phase.so"
 # Written by the build: a library that was cut off would end the process when it is opened.
@@ -142,6 +142,9 @@ def multiply(a: Tensor, b: Tensor, table: np.ndarray, sum_rows: bool = False) ->
     return y
 
 
+MODULUS, RESPONSE, REAL_PART = range(3)
+
+
 def wavelet_modulus(
     x: Tensor,
     filters: np.ndarray,
@@ -149,11 +152,12 @@ def wavelet_modulus(
     columns: np.ndarray,
     strides: tuple[int, int],
     parts: int,
+    result: int = MODULUS,
 ) -> Tensor:
     """`|sum over (u, v) of filter(u, v) signal(stride * (y, x) + (u, v))|`, for every channel.
 
-    Responses are never written to memory, and where all filters have conjugate values in opposite
-    places, as wavelets do, half of the multiplications are saved.
+    Of moduli, responses are never written to memory; and where all filters have conjugate values in
+    opposite places, as wavelets do, half of the multiplications are saved.
 
     Args:
         x: `(batch, height, width, parts*n)`.
@@ -162,9 +166,11 @@ def wavelet_modulus(
         columns: the same for columns.
         strides: of the outputs.
         parts: 1 for a real signal, 2 for a complex one (real parts of all channels first).
+        result: `MODULUS`, or the sum itself: `RESPONSE`, real and imaginary part, or `REAL_PART`
+            alone, of real signals.
 
     Returns:
-        `(batch, *places, n, filters)`, with a gradient by `x`.
+        `(batch, *places, n, filters)`, with a gradient by `x`; of `RESPONSE` `(2, batch, ...)`.
     """
     x = keras.ops.convert_to_tensor(x)
     y = library().ops.keras_phase_wavelet_modulus(
@@ -176,13 +182,15 @@ def wavelet_modulus(
         row_stride=strides[0],
         column_stride=strides[1],
         parts=parts,
+        result=result,
     )
     n, window = x.shape[-1] // parts, filters.shape[2:]
     places = [
         (size - k) // stride + 1
         for size, k, stride in zip((rows.size, columns.size), window, strides, strict=True)
     ]
-    y.set_shape((x.shape[0], *places, n, filters.shape[1]))
+    kinds = (2,) if result == RESPONSE else ()
+    y.set_shape((*kinds, x.shape[0], *places, n, filters.shape[1]))
     return y
 
 

@@ -51,18 +51,25 @@ def _multiply_gradient(op: Any, slope: Tensor) -> tuple:
     return by_a, by_b, None
 
 
+_WAVELET_ATTRIBUTES = ("row_stride", "column_stride", "parts", "result")
+
+
 def _wavelet_gradient(op: Any, slope: Tensor) -> tuple:
-    """By the native op; of that gradient again, by stock operations."""
+    """By the native op; of the gradient of moduli again, by stock operations."""
     import tensorflow as tf
 
     x, filters, rows, columns, *slopes = op.inputs
-    attributes = {name: op.get_attr(name) for name in ("row_stride", "column_stride", "parts")}
+    attributes = {name: op.get_attr(name) for name in _WAVELET_ATTRIBUTES}
+    arguments = {"filters": filters, "rows": rows, "columns": columns, **attributes}
+    native_op = native.library().ops.keras_phase_wavelet_modulus
     if not slopes:
-        by_x = native.library().ops.keras_phase_wavelet_modulus(
-            x=x, filters=filters, rows=rows, columns=columns, slope=[slope], **attributes
-        )
+        by_x = native_op(x=x, slope=[slope], **arguments)
         by_x.set_shape(x.shape)
         return by_x, None, None, None
+    if attributes.pop("result") != native.MODULUS:  # linear: the gradient's is the responses
+        by_slope = native_op(x=slope, slope=[], **arguments)
+        by_slope.set_shape(slopes[0].shape)
+        return None, None, None, None, by_slope
     with tf.GradientTape() as outer:
         outer.watch([x, *slopes])
         with tf.GradientTape() as inner:

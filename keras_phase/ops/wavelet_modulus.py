@@ -7,20 +7,12 @@ that wavelets have conjugate values in opposite places. Elsewhere filters, then 
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from keras import ops
 
-from . import filtering, native
+from . import filtering, native_filtering
 from .modulus import modulus_axis
 
 Tensor = Any
-
-# How NumPy pads the places of a signal; -1 stands for a zero.
-_NUMPY_PADDINGS = {
-    "reflect": {"mode": "reflect"},
-    "circular": {"mode": "wrap"},
-    "zero": {"mode": "constant", "constant_values": -1},
-}
 
 
 def wavelet_modulus(
@@ -46,33 +38,8 @@ def wavelet_modulus(
     >>> ops.convert_to_numpy(y).ravel().tolist()
     [0.0, 3.0, 0.0, 0.0]
     """
-    constant = isinstance(real, np.ndarray) and isinstance(imag, np.ndarray)
-    rank = len(real.shape) - 1
-    if method == "auto" and constant and rank <= 2 and native.serves(*parts):
-        strides = (strides,) * rank if isinstance(strides, int) else tuple(strides)
-        return _native(parts, np.stack([real, imag]), strides, padding)
+    if method == "auto" and imag is not None and native_filtering.serves(parts, real, imag):
+        strides, pads = filtering.strides_and_edges(parts, real, strides, padding)
+        return native_filtering.moduli(parts, real, imag, strides, padding, pads)
     responses = filtering.filtered(parts, real, imag, strides, padding, method)
     return modulus_axis(ops.stack(responses, axis=-2), axis=-2)
-
-
-def _native(
-    parts: Sequence[Tensor], filters: np.ndarray, strides: tuple[int, ...], padding: str
-) -> Tensor:
-    places, window = tuple(parts[0].shape[1:-1]), filters.shape[2:]
-    filtering.check_fits(places, window, strides, padding)
-    x = ops.concatenate(list(parts), axis=-1) if len(parts) > 1 else parts[0]
-    under = [_under(*axis, padding=padding) for axis in zip(places, window, strides, strict=True)]
-    # The operation sums filter values times signal values at increasing places.
-    filters = np.flip(filters, tuple(range(2, filters.ndim)))
-    if len(places) == 1:
-        filters, under, strides = filters[:, :, None], [np.zeros(1, int), *under], (1, *strides)
-        x = ops.expand_dims(x, 1)
-    y = native.wavelet_modulus(x, filters, *under, strides, len(parts))
-    return ops.squeeze(y, 1) if len(places) == 1 else y
-
-
-def _under(size: int, window: int, stride: int, padding: str) -> np.ndarray:
-    """The place of the signal under each place of the padded one."""
-    low, high = filtering.edges(size, window, stride)
-    padded = np.pad(np.arange(size), [max(0, low), max(0, high)], **_NUMPY_PADDINGS[padding])
-    return padded[max(0, -low) : min(0, high) or None]

@@ -1,4 +1,4 @@
-"""Filtering: both methods against NumPy's direct sum, at the places that are promised."""
+"""Filtering: all methods against NumPy's direct sum, at the places that are promised."""
 
 import itertools
 
@@ -50,7 +50,7 @@ def numbers(shape, seed):
 
 
 @pytest.mark.parametrize("padding", PADDINGS.names())
-@pytest.mark.parametrize("method", METHODS.names())
+@pytest.mark.parametrize("method", [*METHODS.names(), "auto"])
 @pytest.mark.parametrize(("places", "window", "strides"), SHAPES, ids=IDS)
 def test_equals_the_sum(places, window, strides, method, padding):
     x = numbers((2, *places, 3), 0) + 1j * numbers((2, *places, 3), 1)

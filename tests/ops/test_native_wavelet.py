@@ -1,4 +1,4 @@
-"""The native wavelet modulus against complex sums in NumPy, and its gradients."""
+"""Native wavelet responses and moduli against complex sums in NumPy, and their gradients."""
 
 import os
 
@@ -47,6 +47,10 @@ def case(name, dtype, seed=0):
 
 
 def expected(x, filters, rows, columns, strides, parts):
+    return np.abs(responses(x, filters, rows, columns, strides, parts))
+
+
+def responses(x, filters, rows, columns, strides, parts):
     """By complex numbers, one place of the window at a time."""
     x, filters = x.astype("float64"), filters.astype("float64")
     n = x.shape[-1] // parts
@@ -61,7 +65,7 @@ def expected(x, filters, rows, columns, strides, parts):
             last = (len(rows) - height + u + 1, len(columns) - width + v + 1)
             part = padded[:, u : last[0] : strides[0], v : last[1] : strides[1]]
             total = total + part[..., None] * (filters[0] + 1j * filters[1])[:, u, v]
-    return np.abs(total)
+    return total
 
 
 def slope(function, x, weights):
@@ -97,6 +101,57 @@ def test_value_and_gradient(name, instructions, dtype):
     by_stock = slope(stock(arguments), x, weights)
     # Small moduli have wild directions: their slopes lose digits on both sides.
     np.testing.assert_allclose(mine, by_stock, atol=20 * TOLERANCE[dtype] * np.abs(by_stock).max())
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("instructions", SETS)
+@pytest.mark.parametrize("name", CASES)
+def test_responses(name, instructions, dtype):
+    """Values, and the gradient: `<A x, w> = <x, A' w>` for a linear A."""
+    x, *rest = arguments = case(name, dtype)
+    total = responses(*arguments)
+    results = {native.RESPONSE: np.stack([total.real, total.imag])}
+    if rest[-1] == 1:
+        results[native.REAL_PART] = total.real
+    rng = np.random.default_rng(1)
+    for result, value in results.items():
+        weights, other = rng.normal(size=value.shape), rng.normal(size=x.shape)
+
+        def function(x, result=result):
+            return native.wavelet_modulus(x, *rest, result)
+
+        try:
+            with native.forced_instruction_set(instructions):
+                y = function(x).numpy()
+                by_x = slope(function, x, weights)
+        except ValueError as error:
+            pytest.skip(str(error))
+        assert y.dtype == dtype and y.shape == value.shape
+        scale = np.abs(value).max()
+        np.testing.assert_allclose(y, value, atol=TOLERANCE[dtype] * scale)
+        moved = responses(other, *rest)
+        moved = np.stack([moved.real, moved.imag]) if result == native.RESPONSE else moved.real
+        expected_sum = np.sum(moved * weights)
+        size = np.linalg.norm(moved) * np.linalg.norm(weights)
+        assert abs(np.sum(by_x * other) - expected_sum) < 10 * TOLERANCE[dtype] * size
+
+
+@pytest.mark.parametrize("result", [native.RESPONSE, native.REAL_PART])
+def test_second_derivative_of_responses(result):
+    """The gradient is linear in the slope, and its gradient by that is the response again."""
+    x, *rest = case("odd channels", "float32")
+    direction = np.random.default_rng(3).normal(size=x.shape).astype("float32")
+    y = native.wavelet_modulus(direction, *rest, result)
+    weights = tf.ones_like(y)
+    with tf.GradientTape() as outer:
+        outer.watch(weights)
+        t = tf.constant(x)
+        with tf.GradientTape() as inner:
+            inner.watch(t)
+            out = native.wavelet_modulus(t, *rest, result)
+        by_x = inner.gradient(out, t, output_gradients=weights)
+        along = tf.reduce_sum(by_x * direction)
+    np.testing.assert_allclose(outer.gradient(along, weights), y, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["one channel", "complex and free"])
@@ -182,6 +237,8 @@ BAD = {
     "rank of x": ({"x": np.zeros((2, 5, 3))}, "Expected x"),
     "parts": ({"parts": 2}, r"parts\*n"),
     "three parts": ({"parts": 3}, "one or two parts"),
+    "fourth result": ({"result": 3}, "result 0, 1"),
+    "real part of complex": ({"result": 2, "parts": 2}, "for one part 2"),
     "filters": ({"filters": np.zeros((3, 1, 3, 3))}, r"filters \(2, f, \*window\)"),
     "few rows": ({"rows": np.arange(2)}, "as many rows"),
     "a row beyond": ({"rows": np.array([0, 1, 9])}, r"rows\[2\]=9"),

@@ -8,6 +8,7 @@ from keras import ops
 
 import keras_phase
 from keras_phase.ops import native
+from keras_phase.ops.filtering import filtered
 from keras_phase.ops.wavelet_modulus import wavelet_modulus
 from tests.helpers.gradients import gradients
 
@@ -91,15 +92,30 @@ def network(method):
     )
 
 
-@pytest.mark.parametrize(
-    ("real", "imag"),
-    [(bank((3, 3))[0], None), tuple(map(ops.convert_to_tensor, bank((3, 3))))],
-    ids=["real filters", "tensors"],
-)
-def test_other_filters_take_stock_operations(real, imag, monkeypatch):
+def test_filters_that_are_tensors_take_stock_operations(monkeypatch):
     monkeypatch.setattr(native, "wavelet_modulus", None)
     x = ops.ones((1, 6, 6, 2))
+    real, imag = map(ops.convert_to_tensor, bank((3, 3)))
     assert wavelet_modulus([x], real, imag).shape == (1, 6, 6, 2, 5)
+
+
+@needs_library
+@pytest.mark.parametrize("components", [1, 2, 4])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_real_filters_take_every_component(shape, components):
+    places, n, window, strides = shape
+    rng = np.random.default_rng(1)
+    signal = [rng.normal(size=(2, *places, n)).astype("float32") for _ in range(components)]
+    (real, _), found = bank(window), {}
+    for method in ("auto", "direct"):
+
+        def function(*signal, method=method):
+            return ops.stack(filtered(signal, real, None, strides, "reflect", method))
+
+        y = ops.convert_to_numpy(function(*map(ops.convert_to_tensor, signal)))
+        found[method] = [y, *gradients(function, *signal)]
+    for mine, wanted in zip(found["auto"], found["direct"], strict=True):
+        np.testing.assert_allclose(mine, wanted, atol=2e-5 * np.abs(wanted).max())
 
 
 def test_a_signal_that_is_too_small_is_refused_on_every_route():
