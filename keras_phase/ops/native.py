@@ -26,7 +26,7 @@ from ..algebras import Algebra
 
 Tensor = Any
 
-ABI_VERSION = 2
+ABI_VERSION = 3
 FOLDER = Path(__file__).parents[1] / "_lib"
 LIBRARY = FOLDER / "libkeras_phase.so"
 # Written by the build: a library that was cut off would end the process when it is opened.
@@ -183,6 +183,32 @@ def wavelet_modulus(
         for size, k, stride in zip((rows.size, columns.size), window, strides, strict=True)
     ]
     y.set_shape((x.shape[0], *places, n, filters.shape[1]))
+    return y
+
+
+def coded_matmul(
+    x: Tensor, codes: Tensor, scale: Tensor, matrices: np.ndarray, bias: Tensor | None, relu: bool
+) -> Tensor:
+    """`(..., d*in)` to `(..., d*units)` with a kernel of packed codes; see `phase_matmul`.
+
+    Args:
+        x: float32, `(..., d*in)`.
+        codes: bytes `(words, units, 4)`.
+        scale: `(units,)`.
+        matrices: `(2^bits, d, d)`, `y[c] = sum_b x[b] matrix[b, c]` for each code.
+        bias: `(d*units,)`, or None.
+        relu: whether negative components become 0.
+    """
+    y = library().ops.keras_phase_coded_mat_mul(
+        x=x,
+        codes=codes,
+        scale=scale,
+        matrices=matrices,
+        bias=[] if bias is None else [bias],
+        relu=int(relu),
+    )
+    if x.shape.rank is not None:
+        y.set_shape((*x.shape[:-1], matrices.shape[-1] * codes.shape[1]))
     return y
 
 

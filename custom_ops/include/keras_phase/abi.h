@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 // Raised by one whenever an op or a function here changes; Python checks it before the first use.
-#define KERAS_PHASE_ABI_VERSION 2
+#define KERAS_PHASE_ABI_VERSION 3
 
 #define KERAS_PHASE_EXPORT __attribute__((visibility("default")))
 
