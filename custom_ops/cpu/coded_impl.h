@@ -24,6 +24,9 @@ constexpr int kMostVectors = KERAS_PHASE_BYTES == 64 ? 8 : 2;
 // Numbers in the tables of one pass over the depth: they stay in the second-level cache.
 constexpr int64_t kTableNumbers = 64 * 1024;
 
+// Words between a prefetch and its use.
+constexpr int64_t kAhead = 16;
+
 using FloatVector = Simd<float>::Vector;
 
 // Partial sums by the lower four bits of each index.
@@ -101,6 +104,10 @@ static void AddTile(const CodedMatMul& p, const CodedTile& t, const uint32_t* co
   FloatVector sum[R][C][V] = {};
   for (int64_t w = 0; w < t.words; ++w, codes += p.columns) {
     Word index[V];
+    // Words of a unit lie in different pages, where the processor does not look ahead by itself.
+    for (int v = 0; v < V; ++v) {
+      __builtin_prefetch(codes + kAhead * p.columns + v * kLanes);
+    }
     for (int v = 0; v < V; ++v) {
       if (V > 1 || whole) {
         index[v] = *reinterpret_cast<const UnalignedWord*>(codes + v * kLanes);
