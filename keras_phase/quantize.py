@@ -21,9 +21,9 @@ def quantize_phases(model: keras.Model, phase_bits: int | None = None) -> keras.
     Elements that were pruned to 0 take one bit more. Nothing is rounded: the copy computes what
     `model` does.
 
-    Such layers (`AlgebraDense`, `PhaseDense`, and `keras.layers.Dense` with a kernel of signs) become
-    `PhaseCodedDense` layers of the same names, biases and activations; all others are copied as they
-    are, those inside wrappers too. The copy is not compiled.
+    Such layers (`AlgebraDense`, `PhaseDense`, and `keras.layers.Dense` with a kernel of signs)
+    become `PhaseCodedDense` layers of the same names, biases and activations; all others are copied
+    as they are, those inside wrappers too. The copy is not compiled.
 
     Args:
         model: a built Sequential or functional model.
@@ -47,7 +47,7 @@ def quantize_phases(model: keras.Model, phase_bits: int | None = None) -> keras.
     ...     keras_phase.Modulus(),
     ... ])
     >>> small = quantize_phases(model)
-    >>> small.layers[0].phase_bits, small.layers[0].codes.shape
+    >>> small.layers[0].phase_bits, tuple(small.layers[0].codes.shape)
     (2, (1, 4, 4))
     """
     _check(model)
@@ -66,10 +66,10 @@ def quantize_phases(model: keras.Model, phase_bits: int | None = None) -> keras.
     copy = keras.models.clone_model(model, clone_function=rebuild, recursive=True)
     if not coded:
         raise ValueError(
-            f"No dense kernel of '{model.name}' is phase-coded. Expected elements of one modulus in "
-            "each output unit and directions among 2, 4, 8 or 16, as of "
-            "`PhaseDense(amplitude='unit', phase_bits=2)`; with `phase_bits=...` the error says how "
-            f"far the kernels are from that. Received: phase_bits={phase_bits}"
+            f"No dense kernel of '{model.name}' is phase-coded. Expected elements of one modulus "
+            "in each output unit and directions among 2, 4, 8 or 16, as of "
+            "`PhaseDense(amplitude='unit', phase_bits=2)`; with `phase_bits=...` the error says "
+            f"how far the kernels are from that. Received: phase_bits={phase_bits}"
         )
     for old, new in pairs:
         if id(old) in coded:
@@ -91,8 +91,8 @@ def _check(model: keras.Model) -> None:
         )
     if not model.built:
         raise ValueError(
-            f"The model '{model.name}' has no weights yet: call it on data, or give it an `Input`, "
-            f"first. Received: model.built={model.built}"
+            f"The model '{model.name}' has no weights yet: call it on data, or give it an "
+            f"`Input`, first. Received: model.built={model.built}"
         )
 
 
@@ -133,11 +133,11 @@ def _encoded(kernel: np.ndarray, algebra: Algebra, bits: int, name: str) -> Code
     )
     if not coded.distance <= TOLERANCE:
         raise ValueError(
-            f"The kernel of the layer '{name}' is not made of {bits}-bit directions with one modulus "
-            f"for each output unit: an element is {coded.distance:.3g} times its unit's mean modulus "
-            f"away from the nearest one (at most {TOLERANCE:g} is exact). Train it so, with "
-            "`PhaseDense(amplitude='unit', phase_bits=...)`, or leave `phase_bits` out: then such "
-            f"layers stay as they are. Received: phase_bits={bits}"
+            f"The kernel of the layer '{name}' is not made of {bits}-bit directions with one "
+            f"modulus for each output unit: an element is {coded.distance:.3g} times its unit's "
+            f"mean modulus away from the nearest one (at most {TOLERANCE:g} is exact). Train it "
+            "so, with `PhaseDense(amplitude='unit', phase_bits=...)`, or leave `phase_bits` out: "
+            f"then such layers stay as they are. Received: phase_bits={bits}"
         )
     return coded
 

@@ -158,7 +158,7 @@ def test_pruned_elements_stay_zero(bits):
     np.testing.assert_allclose(ops.convert_to_numpy(small.layers[0].kernel), kernel, atol=1e-6)
 
 
-def test_codes_take_a_sixteenth_of_the_bytes_of_two_bits_and_complex_weights():
+def test_two_bits_and_complex_weights_take_a_thirty_second_of_the_bytes():
     model = sequential(phase(40, 2, use_bias=False), size=2 * 64)
     layer = quantize_phases(model).layers[0]
     assert int(np.prod(layer.codes.shape)) * 32 == 2 * 64 * 40 * 4
@@ -166,7 +166,9 @@ def test_codes_take_a_sixteenth_of_the_bytes_of_two_bits_and_complex_weights():
 
 def test_coded_bits_that_are_asked_for():
     model = MODELS["sequential"][0]()
-    with pytest.raises(ValueError, match="'b' is not made of 2-bit.* times its unit's mean modulus"):
+    with pytest.raises(
+        ValueError, match=r"'b' is not made of 2-bit.* times its unit's mean modulus"
+    ):
         quantize_phases(model, phase_bits=2)
     model = sequential(phase(6, 1, name="a"))
     assert coded_layers(quantize_phases(model)) == {"a": 1}
@@ -190,9 +192,9 @@ class Own(keras.Model):
 
 
 def test_errors():
-    with pytest.raises(ValueError, match="No dense kernel .* is phase-coded"):
+    with pytest.raises(ValueError, match=r"No dense kernel .* is phase-coded"):
         quantize_phases(sequential(keras_phase.AlgebraDense(3)))
-    with pytest.raises(TypeError, match="Sequential or functional.*Own"):
+    with pytest.raises(TypeError, match=r"Sequential or functional.*Own"):
         quantize_phases(Own())
     with pytest.raises(ValueError, match="no weights yet"):
         quantize_phases(keras.Sequential([phase(3, 2)]))
@@ -207,7 +209,7 @@ def test_the_layer_refuses_other_kernels():
     layer.build((None, 6))
     with pytest.raises(ValueError, match=r"shape \(2, 3, 2\).*value.shape=\(1, 3, 2\)"):
         layer.set_kernel(np.ones((1, 3, 2)))
-    with pytest.raises(ValueError, match="1-bit directions.*away from the nearest"):
+    with pytest.raises(ValueError, match=r"1-bit directions.*away from the nearest"):
         layer.set_kernel(np.ones((2, 3, 2)))
 
 

@@ -177,7 +177,7 @@ class PhaseCodedDense(PhaseCodedDenseBody, keras.layers.Layer):
     >>> layer = PhaseCodedDense(2, phase_bits=1, use_bias=False, algebra="real")
     >>> layer.build((None, 3))
     >>> layer.set_kernel([[[2.0, 0.5], [-2.0, 0.5], [2.0, -0.5]]])
-    >>> layer.codes.shape
+    >>> tuple(layer.codes.shape)
     (1, 2, 4)
     >>> ops.convert_to_numpy(layer(ops.ones((1, 3)))).tolist()
     [[2.0, 0.5]]

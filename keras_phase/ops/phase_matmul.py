@@ -1,9 +1,9 @@
 """Dense product with a kernel of packed codes: each element one of a few directions.
 
-An element of the kernel is `scale[unit] * points[code]`, with a codebook `points` of 2^bits elements
-(directions of `phase_code.code_points`, and 0 where pruned elements are) and a code of 1 to 4 bits.
-Codes are packed in words of 32 bits that serve `codes_per_word` inputs of a unit, the first input in
-the lowest bits, and stored as bytes, `(words, units, 4)`, lowest first.
+An element of the kernel is `scale[unit] * points[code]`, with a codebook `points` of 2^bits
+elements (directions of `phase_code.code_points`, and 0 where pruned elements are) and a code of 1
+to 4 bits. Codes are packed in words of 32 bits that serve `codes_per_word` inputs of a unit, the
+first input in the lowest bits, and stored as bytes, `(words, units, 4)`, lowest first.
 """
 
 import functools

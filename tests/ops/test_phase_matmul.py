@@ -121,11 +121,14 @@ def test_bytes_are_packed_lowest_first():
     expected = [[[0b11100100] * 4], [[0, 0, 0, 0]]]
     assert phase_matmul.pack(codes, 2).tolist() == expected
     # Ten codes of three bits a word.
-    assert phase_matmul.pack(np.full((11, 1), 7), 3).tolist() == [[[255, 255, 255, 63]], [[7, 0, 0, 0]]]
+    assert phase_matmul.pack(np.full((11, 1), 7), 3).tolist() == [
+        [[255, 255, 255, 63]],
+        [[7, 0, 0, 0]],
+    ]
 
 
 def test_long_codes_are_refused():
-    with pytest.raises(ValueError, match="at most 4 bits.*Received: phase_bits=4, zeros=True"):
+    with pytest.raises(ValueError, match=r"at most 4 bits.*Received: phase_bits=4, zeros=True"):
         phase_matmul.codebook(algebras.get("complex"), 4, zeros=True)
 
 
