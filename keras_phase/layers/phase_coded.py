@@ -115,7 +115,7 @@ class PhaseCodedDenseBody(ActivationHostMixin):
         """Store `coded` and the bias and the activation's weights of the dense layer `layer`."""
         self.assign(coded)
         if self.bias is not None:
-            self.bias.assign(layer.bias)
+            self.bias.assign(ops.convert_to_numpy(layer.bias))  # JAX deletes shared arrays
         if self._activation_layer is not None:
             self._activation_layer.set_weights(layer._activation_layer.get_weights())
 
