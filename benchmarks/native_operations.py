@@ -6,8 +6,10 @@
   imaginary filters in TensorFlow, and against PyTorch's grouped convolution (if it is installed).
 * `lowest`: the choice of half of a layer's weights at a mask update, against `np.sort` and
   `np.partition`.
+* `coded`: a dense product with a kernel of packed codes, against the one with that kernel in
+  float32, by the factored and the native method, and by `tf.matmul` with the expanded kernel.
 
-    python benchmarks/native_operations.py [--cases multiply,wavelet,lowest] [--threads 1]
+    python benchmarks/native_operations.py [--cases multiply,wavelet,lowest,coded] [--threads 1]
 """
 
 import dataclasses
@@ -20,10 +22,10 @@ import tensorflow as tf
 from absl import app, flags
 
 from keras_phase import algebras
-from keras_phase.ops import native
+from keras_phase.ops import dispatch, native, phase_matmul, product
 from pairing import compare, write
 
-_CASES = flags.DEFINE_list("cases", ["multiply", "wavelet", "lowest"], "What to time.")
+_CASES = flags.DEFINE_list("cases", ["multiply", "wavelet", "lowest", "coded"], "What to time.")
 _THREADS = flags.DEFINE_integer("threads", 1, "Threads of both sides.")
 _ROUNDS = flags.DEFINE_integer("rounds", 11, "Paired rounds.")
 
@@ -41,6 +43,12 @@ WAVELET = [
     (1, 128, 128, 32, 8, 13, 2),
 ]
 LOWEST = [2**16, 4_000_000]
+# Algebra, bits of a code, elements in and out, batch.
+CODED = [
+    (name, bits, 4096, batch)
+    for name, bits in (("complex", 2), ("complex", 4), ("real", 1))
+    for batch in (1, 8, 32)
+]
 
 Pair = tuple[dict[str, Any], Callable[[], Any], dict[str, Callable[[], Any]]]
 
@@ -152,6 +160,42 @@ def lowest() -> Iterator[Pair]:
         )
 
 
+def coded() -> Iterator[Pair]:
+    """Dense products with codes that are drawn at random."""
+    rng = np.random.default_rng(0)
+    for name, bits, size, batch in CODED:
+        algebra = algebras.get(name)
+        points = phase_matmul.codebook(algebra, bits)
+        codes = rng.integers(0, len(points), (size, size))
+        scale = tf.constant(rng.uniform(0.5, 2, size), "float32")
+        packed = tf.constant(phase_matmul.pack(codes, bits))
+        kernel = tf.constant(np.moveaxis(points[codes], -1, 0) * scale.numpy(), "float32")
+        x = tf.constant(rng.normal(size=(batch, algebra.dimension * size)), "float32")
+        ours, matmul, *methods = _coded_forms(algebra, points, packed, scale, kernel)
+        peers = {"matmul": _graph(matmul, x)}
+        if algebra.dimension > 1:
+            peers |= {"factored": _graph(methods[0], x), "native": _graph(methods[1], x)}
+        row = {"case": "coded", "shape": f"{name} {size} {bits} bit batch {batch}"}
+        yield {**row, "what": "forward"}, _graph(ours, x), peers
+
+
+def _coded_forms(
+    algebra: algebras.Algebra,
+    points: np.ndarray,
+    codes: tf.Tensor,
+    scale: tf.Tensor,
+    kernel: tf.Tensor,
+) -> list[Callable]:
+    block = tf.constant(product.expand_kernel(kernel, algebra))
+    factored, native_method = (dispatch.get(method, algebra) for method in ("factored", "native"))
+    return [
+        lambda x: phase_matmul.phase_matmul(x, codes, scale, algebra, points),
+        lambda x: tf.linalg.matmul(x, block),
+        lambda x: factored(x, kernel, algebra),
+        lambda x: native_method(x, kernel, algebra),
+    ]
+
+
 def _graph(function: Callable, *inputs: tf.Tensor, **options: Any) -> Callable[[], Any]:
     run = tf.function(function, **options)
     return lambda: run(*inputs)
@@ -183,6 +227,9 @@ def _torch(x: np.ndarray, filters: np.ndarray, stride: int) -> tuple[Callable, C
     return forward, gradients
 
 
+_MAKERS = {"multiply": multiply, "wavelet": wavelet, "lowest": lowest, "coded": coded}
+
+
 def main(argv: list[str]) -> None:
     del argv
     tf.config.threading.set_intra_op_parallelism_threads(_THREADS.value)
@@ -191,9 +238,7 @@ def main(argv: list[str]) -> None:
         raise SystemExit(f"nothing to time: {reason}")
     rows = []
     for case in _CASES.value:
-        for row, ours, peers in {"multiply": multiply, "wavelet": wavelet, "lowest": lowest}[
-            case
-        ]():
+        for row, ours, peers in _MAKERS[case]():
             for name, peer in peers.items():
                 result = compare(ours, peer, _ROUNDS.value, calls=2)
                 rows.append(

@@ -20,6 +20,7 @@ from . import ops as ops
 from . import parametrizations as parametrizations
 from . import plots as plots
 from . import pruning as pruning
+from . import quantize as quantize
 from . import summary as summary
 from . import wavelets as wavelets
 from .constraints import NearestUnitary as NearestUnitary
@@ -77,6 +78,7 @@ from .layers import Modulus as Modulus
 from .layers import ModulusMaxPooling1D as ModulusMaxPooling1D
 from .layers import ModulusMaxPooling2D as ModulusMaxPooling2D
 from .layers import ModulusMaxPooling3D as ModulusMaxPooling3D
+from .layers import PhaseCodedDense as PhaseCodedDense
 from .layers import PhaseCollapse as PhaseCollapse
 from .layers import PhaseConv1D as PhaseConv1D
 from .layers import PhaseConv2D as PhaseConv2D
@@ -183,6 +185,7 @@ __all__ = [
     "ModulusMaxPooling3D",
     "NearestUnitary",
     "Parseval",
+    "PhaseCodedDense",
     "PhaseCollapse",
     "PhaseConstantSparsity",
     "PhaseConv1D",
@@ -237,6 +240,7 @@ __all__ = [
     "parametrizations",
     "plots",
     "pruning",
+    "quantize",
     "summary",
     "wavelets",
 ]

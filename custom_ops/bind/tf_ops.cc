@@ -14,11 +14,10 @@
 //   result 0, moduli, and 2, real parts of the responses             -> (batch, *places, n, f)
 //   result 1, responses                                                -> (2, batch, *places, n, f)
 //   with a slope of that shape                                         -> the gradient by x
+// KerasPhaseCodedMatMul: tf_coded.cc
 
 #include "tf_ops.h"
 
-#include <cstdarg>
-#include <cstdio>
 #include <cstring>
 #include <string>
 #include <utility>
@@ -27,14 +26,11 @@
 #include "cpu/select.h"
 #include "keras_phase/bilinear.h"
 #include "keras_phase/multiply.h"
-#include "keras_phase/tf_c_api.h"
 #include "keras_phase/wavelet_modulus.h"
+#include "tf_call.h"
 
 namespace keras_phase {
 namespace {
-
-const TensorFlow* tf = nullptr;
-std::string status;
 
 enum Product : int64_t { kForward = 0, kInputGradient = 1, kKernelGradient = 2 };
 
@@ -45,73 +41,6 @@ struct Attributes {
   int64_t num_gate = 0;
   int64_t num_sums = 0;
 };
-
-template <typename T>
-constexpr TF_DataType kType = sizeof(T) == 4 ? kFloatType : kDoubleType;
-
-// One call of an op: owns the handles of its inputs, and reports at most one error.
-class Call {
- public:
-  explicit Call(TF_OpKernelContext* context) : context_(context), status_(tf->NewStatus()) {}
-  ~Call() {
-    for (TF_Tensor* t : tensors_) tf->DeleteTensor(t);
-    tf->DeleteStatus(status_);
-  }
-  Call(const Call&) = delete;
-
-  const TF_Tensor* Input(int i) {
-    TF_Tensor* tensor = nullptr;
-    tf->GetInput(context_, i, &tensor, status_);
-    if (tensor != nullptr) tensors_.push_back(tensor);
-    return Report() ? nullptr : tensor;
-  }
-
-  template <typename T>
-  T* Output(const std::vector<int64_t>& shape, int i = 0) {
-    size_t bytes = sizeof(T);
-    for (int64_t size : shape) bytes *= static_cast<size_t>(size);
-    TF_Tensor* tensor = tf->AllocateOutput(context_, i, kType<T>, shape.data(),
-                                           static_cast<int>(shape.size()), bytes, status_);
-    if (tensor != nullptr) tensors_.push_back(tensor);
-    return Report() ? nullptr : static_cast<T*>(tf->TensorData(tensor));
-  }
-
-  void Fail(const std::string& message) {
-    tf->SetStatus(status_, kInvalidArgument, message.c_str());
-    Report();
-  }
-
- private:
-  bool Report() {
-    if (tf->GetCode(status_) == kOk) return false;
-    tf->OpKernelContext_Failure(context_, status_);
-    return true;
-  }
-
-  TF_OpKernelContext* context_;
-  TF_Status* status_;
-  std::vector<TF_Tensor*> tensors_;
-};
-
-std::vector<int64_t> Shape(const TF_Tensor* tensor) {
-  std::vector<int64_t> shape(tf->NumDims(tensor));
-  for (size_t i = 0; i < shape.size(); ++i) shape[i] = tf->Dim(tensor, static_cast<int>(i));
-  return shape;
-}
-
-std::string Text(const std::vector<int64_t>& shape) {
-  std::string text = "(";
-  for (size_t i = 0; i < shape.size(); ++i) {
-    text += (i ? ", " : "") + std::to_string(shape[i]);
-  }
-  return text + ")";
-}
-
-int64_t Count(const std::vector<int64_t>& shape, size_t end) {
-  int64_t count = 1;
-  for (size_t i = 0; i < end; ++i) count *= shape[i];
-  return count;
-}
 
 // The coefficients that are not zero, of a matrix given by its entries.
 template <typename T>
@@ -495,41 +424,10 @@ void* CreateWaveletModulus(TF_OpKernelConstruction* construction) {
 
 void DeleteWaveletModulus(void* state) { delete static_cast<WaveletAttributes*>(state); }
 
-void UnknownShape(TF_ShapeInferenceContext* context, TF_Status* s) {
-  // With the attributes out of reach, the outputs of an op are not even known by number; Python
-  // gives them their shapes.
-  tf->ShapeInferenceContextSetUnknownShape(context, s);
-}
-
-void Check(TF_Status* s) {
-  if (tf->GetCode(s) != kOk && status.empty()) status = tf->Message(s);
-}
-
-void RegisterKernel(const char* op, TF_DataType type, void* (*create)(TF_OpKernelConstruction*),
-                    void (*compute)(void*, TF_OpKernelContext*), void (*destroy)(void*),
-                    TF_Status* s) {
-  TF_KernelBuilder* builder = tf->NewKernelBuilder(op, "CPU", create, compute, destroy);
-  tf->KernelBuilder_TypeConstraint(builder, "T", type, s);
-  Check(s);
-  tf->RegisterKernelBuilder(op, builder, s);
-  Check(s);
-}
-
-void RegisterOp(const char* op, std::vector<const char*> attrs, std::vector<const char*> inputs,
-                std::vector<const char*> outputs, TF_Status* s) {
-  TF_OpDefinitionBuilder* builder = tf->NewOpDefinitionBuilder(op);
-  for (const char* attr : attrs) tf->OpDefinitionBuilderAddAttr(builder, attr);
-  for (const char* input : inputs) tf->OpDefinitionBuilderAddInput(builder, input);
-  for (const char* output : outputs) tf->OpDefinitionBuilderAddOutput(builder, output);
-  tf->OpDefinitionBuilderSetShapeInferenceFunction(builder, UnknownShape);
-  tf->RegisterOpDefinition(builder, s);
-  Check(s);
-}
-
 bool Register() {
   const char* reason = "";
   tf = LoadTensorFlow(&reason);
-  status = reason;
+  SetOpsStatus(reason);
   if (tf == nullptr) return false;
   TF_Status* s = tf->NewStatus();
   RegisterOp("KerasPhaseBilinear", {"T: {float, double}", "product: int", "relu: int = 0", "num_bias: int >= 0",
@@ -560,18 +458,14 @@ bool Register() {
                  ComputeWaveletModulus<float>, DeleteWaveletModulus, s);
   RegisterKernel("KerasPhaseWaveletModulus", kDoubleType, CreateWaveletModulus,
                  ComputeWaveletModulus<double>, DeleteWaveletModulus, s);
+  RegisterCodedMatMul(s);
   tf->DeleteStatus(s);
-  return status.empty();
+  return true;
 }
 
 // Runs when the library is loaded: TensorFlow collects the ops that are registered meanwhile.
-const bool registered = Register();
+[[maybe_unused]] const bool registered = Register();
 
 }  // namespace
-
-const char* OpsStatus() {
-  (void)registered;
-  return status.c_str();
-}
 
 }  // namespace keras_phase

@@ -21,6 +21,7 @@ namespace keras_phase {
   extern const MultiplyKernels<double> kMultiplyDouble; \
   extern const WaveletKernels<float> kWaveletFloat; \
   extern const WaveletKernels<double> kWaveletDouble; \
+  extern const CodedKernels kCoded;       \
   }
 KERAS_PHASE_DECLARE(baseline)
 #if defined(__x86_64__)
@@ -39,6 +40,7 @@ struct Set {
   const MultiplyKernels<double>* multiply_twice;
   const WaveletKernels<float>* wavelet_single;
   const WaveletKernels<double>* wavelet_twice;
+  const CodedKernels* coded;
   bool (*available)();
 };
 
@@ -69,10 +71,10 @@ bool HasAvx512() {
 // From the best on.
 const Set kSets[] = {
 #if defined(__x86_64__)
-    {"avx512", &avx512::kFloat, &avx512::kDouble, &avx512::kMultiplyFloat, &avx512::kMultiplyDouble, &avx512::kWaveletFloat, &avx512::kWaveletDouble, HasAvx512},
-    {"avx2", &avx2::kFloat, &avx2::kDouble, &avx2::kMultiplyFloat, &avx2::kMultiplyDouble, &avx2::kWaveletFloat, &avx2::kWaveletDouble, HasAvx2},
+    {"avx512", &avx512::kFloat, &avx512::kDouble, &avx512::kMultiplyFloat, &avx512::kMultiplyDouble, &avx512::kWaveletFloat, &avx512::kWaveletDouble, &avx512::kCoded, HasAvx512},
+    {"avx2", &avx2::kFloat, &avx2::kDouble, &avx2::kMultiplyFloat, &avx2::kMultiplyDouble, &avx2::kWaveletFloat, &avx2::kWaveletDouble, &avx2::kCoded, HasAvx2},
 #endif
-    {"baseline", &baseline::kFloat, &baseline::kDouble, &baseline::kMultiplyFloat, &baseline::kMultiplyDouble, &baseline::kWaveletFloat, &baseline::kWaveletDouble, [] { return true; }},
+    {"baseline", &baseline::kFloat, &baseline::kDouble, &baseline::kMultiplyFloat, &baseline::kMultiplyDouble, &baseline::kWaveletFloat, &baseline::kWaveletDouble, &baseline::kCoded, [] { return true; }},
 };
 
 std::atomic<const Set*> chosen{nullptr};
@@ -206,6 +208,31 @@ void WaveletPart(void* context, int part) {
   }
 }
 
+// Codes a thread looks up at least, times the rows and components: far cheaper than products.
+constexpr double kMinLookUps = 3e7;
+
+struct CodedCut {
+  const CodedMatMul* problem;
+  const CodedKernels* kernels;
+  int parts;
+  bool by_columns;
+};
+
+void CodedPart(void* context, int part) {
+  const CodedCut& cut = *static_cast<CodedCut*>(context);
+  const CodedMatMul& p = *cut.problem;
+  float* scratch = static_cast<float*>(arena.Get(cut.kernels->scratch(p) * sizeof(float)));
+  if (cut.by_columns) {
+    const int64_t panel = cut.kernels->panel, panels = (p.columns + panel - 1) / panel;
+    const int64_t begin = panels * part / cut.parts * panel;
+    const int64_t end = std::min(p.columns, panels * (part + 1) / cut.parts * panel);
+    cut.kernels->run(p, 0, p.rows, begin, end, scratch);
+  } else {
+    const int64_t begin = p.rows * part / cut.parts, end = p.rows * (part + 1) / cut.parts;
+    cut.kernels->run(p, begin, end, 0, p.columns, scratch);
+  }
+}
+
 }  // namespace
 
 const char* InstructionSet() { return Chosen().name; }
@@ -288,6 +315,16 @@ void RunWaveletModulus(const WaveletModulus<T>& p) {
   const int parts = static_cast<int>(std::min<int64_t>(threads, p.batch * pieces));
   WaveletCut<T> cut = {&p, &kernels, pieces, parts};
   if (parts > 0) RunParts(parts, WaveletPart<T>, &cut);
+}
+
+void RunCodedMatMul(const CodedMatMul& p) {
+  const CodedKernels& kernels = *Chosen().coded;
+  const double work = double(p.rows) * p.columns * p.depth * p.dimension;
+  int64_t parts = std::min<double>(NumThreads(), std::max(1.0, work / kMinLookUps));
+  const bool by_columns = (p.columns + kernels.panel - 1) / kernels.panel >= 2 * parts;
+  if (!by_columns) parts = std::min(parts, p.rows);
+  CodedCut cut = {&p, &kernels, static_cast<int>(parts), by_columns};
+  if (parts > 0) RunParts(cut.parts, CodedPart, &cut);
 }
 
 template void RunWaveletModulus<float>(const WaveletModulus<float>&);

@@ -3,6 +3,7 @@
 #define KERAS_PHASE_SELECT_H_
 
 #include "keras_phase/bilinear.h"
+#include "keras_phase/coded.h"
 #include "keras_phase/multiply.h"
 #include "keras_phase/wavelet_modulus.h"
 
@@ -29,6 +30,8 @@ void RunMultiply(const Multiply<T>& problem);
 // The modulus, or with a slope its gradient.
 template <typename T>
 void RunWaveletModulus(const WaveletModulus<T>& problem);
+
+void RunCodedMatMul(const CodedMatMul& problem);
 
 }  // namespace keras_phase
 

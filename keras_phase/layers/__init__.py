@@ -28,6 +28,7 @@ from .layer_normalization import AlgebraLayerNormalization as AlgebraLayerNormal
 from .layer_normalization import AlgebraRMSNormalization as AlgebraRMSNormalization
 from .lstm import AlgebraLSTM as AlgebraLSTM
 from .lstm import AlgebraLSTMCell as AlgebraLSTMCell
+from .phase_coded import PhaseCodedDense as PhaseCodedDense
 from .phase_collapse import ChannelNormalization as ChannelNormalization
 from .phase_collapse import ComplexStandardization as ComplexStandardization
 from .phase_collapse import PhaseCollapse as PhaseCollapse

@@ -194,6 +194,32 @@ def wavelet_modulus(
     return y
 
 
+def coded_matmul(
+    x: Tensor, codes: Tensor, scale: Tensor, matrices: np.ndarray, bias: Tensor | None, relu: bool
+) -> Tensor:
+    """`(..., d*in)` to `(..., d*units)` with a kernel of packed codes; see `phase_matmul`.
+
+    Args:
+        x: float32, `(..., d*in)`.
+        codes: bytes `(words, units, 4)`.
+        scale: `(units,)`.
+        matrices: `(2^bits, d, d)`, `y[c] = sum_b x[b] matrix[b, c]` for each code.
+        bias: `(d*units,)`, or None.
+        relu: whether negative components become 0.
+    """
+    y = library().ops.keras_phase_coded_mat_mul(
+        x=x,
+        codes=codes,
+        scale=scale,
+        matrices=matrices,
+        bias=[] if bias is None else [bias],
+        relu=int(relu),
+    )
+    if x.shape.rank is not None:
+        y.set_shape((*x.shape[:-1], matrices.shape[-1] * codes.shape[1]))
+    return y
+
+
 def lowest(scores: np.ndarray, count: int) -> np.ndarray:
     """Mask of exactly `count` smallest entries of a flat float array; of equal ones, the first."""
     scores = np.ascontiguousarray(scores)

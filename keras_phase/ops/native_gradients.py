@@ -5,7 +5,7 @@
 
 from typing import Any
 
-from . import native
+from . import native, phase_matmul
 from .modulus import modulus_axis
 
 Tensor = Any
@@ -108,7 +108,35 @@ def stock_wavelet_modulus(
     return modulus_axis(tf.stack([real, imag]), axis=0)
 
 
+def _coded_gradient(op: Any, slope: Tensor) -> tuple:
+    """By stock operations: codes are for inference, where a gradient is rare."""
+    import tensorflow as tf
+
+    x, codes, scale, matrices, *bias = op.inputs
+    trained = [x, scale, *bias]
+    with tf.GradientTape() as tape:
+        tape.watch(trained)
+        y = stock_coded_matmul(x, codes, scale, matrices)
+        y = y + bias[0] if bias else y
+        y = tf.nn.relu(y) if op.get_attr("relu") else y
+    by_x, by_scale, *by_bias = tape.gradient(y, trained, slope)
+    return by_x, None, by_scale, None, *by_bias
+
+
+def stock_coded_matmul(x: Tensor, codes: Tensor, scale: Tensor, matrices: Tensor) -> Tensor:
+    """What the op computes, by the expanded kernel."""
+    import tensorflow as tf
+
+    d, units = matrices.shape[-1], codes.shape[1]
+    size = x.shape[-1] // d
+    index = phase_matmul.unpack(codes, matrices.shape[0].bit_length() - 1, size)
+    blocks = tf.gather(tf.cast(matrices, x.dtype), index)  # (in, units, d, d)
+    kernel = tf.reshape(tf.transpose(blocks, (2, 0, 3, 1)) * scale, (d * size, d * units))
+    return tf.linalg.matmul(x, kernel) if x.shape.rank > 1 else tf.linalg.matvec(kernel, x, True)
+
+
 GRADIENTS = {
+    "KerasPhaseCodedMatMul": _coded_gradient,
     "KerasPhaseBilinear": _bilinear_gradient,
     "KerasPhaseMultiply": _multiply_gradient,
     "KerasPhaseWaveletModulus": _wavelet_gradient,

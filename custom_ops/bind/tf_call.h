@@ -1,0 +1,80 @@
+// What every op's file needs: one call with its tensors and its error, and how ops are registered.
+#ifndef KERAS_PHASE_TF_CALL_H_
+#define KERAS_PHASE_TF_CALL_H_
+
+#include <string>
+#include <vector>
+
+#include "keras_phase/tf_c_api.h"
+
+namespace keras_phase {
+
+// The TensorFlow of this process, once the library is loaded.
+extern const TensorFlow* tf;
+
+template <typename T>
+constexpr TF_DataType kType = sizeof(T) == 4 ? kFloatType : kDoubleType;
+
+// One call of an op: owns the handles of its inputs, and reports at most one error.
+class Call {
+ public:
+  explicit Call(TF_OpKernelContext* context) : context_(context), status_(tf->NewStatus()) {}
+  ~Call() {
+    for (TF_Tensor* t : tensors_) tf->DeleteTensor(t);
+    tf->DeleteStatus(status_);
+  }
+  Call(const Call&) = delete;
+
+  const TF_Tensor* Input(int i) {
+    TF_Tensor* tensor = nullptr;
+    tf->GetInput(context_, i, &tensor, status_);
+    if (tensor != nullptr) tensors_.push_back(tensor);
+    return Report() ? nullptr : tensor;
+  }
+
+  template <typename T>
+  T* Output(const std::vector<int64_t>& shape, int i = 0) {
+    size_t bytes = sizeof(T);
+    for (int64_t size : shape) bytes *= static_cast<size_t>(size);
+    TF_Tensor* tensor = tf->AllocateOutput(context_, i, kType<T>, shape.data(),
+                                           static_cast<int>(shape.size()), bytes, status_);
+    if (tensor != nullptr) tensors_.push_back(tensor);
+    return Report() ? nullptr : static_cast<T*>(tf->TensorData(tensor));
+  }
+
+  void Fail(const std::string& message) {
+    tf->SetStatus(status_, kInvalidArgument, message.c_str());
+    Report();
+  }
+
+ private:
+  bool Report() {
+    if (tf->GetCode(status_) == kOk) return false;
+    tf->OpKernelContext_Failure(context_, status_);
+    return true;
+  }
+
+  TF_OpKernelContext* context_;
+  TF_Status* status_;
+  std::vector<TF_Tensor*> tensors_;
+};
+
+std::vector<int64_t> Shape(const TF_Tensor* tensor);
+std::string Text(const std::vector<int64_t>& shape);
+// Product of the first `end` sizes.
+int64_t Count(const std::vector<int64_t>& shape, size_t end);
+
+// Keeps the first error, for `OpsStatus`.
+void SetOpsStatus(const char* reason);
+
+void RegisterKernel(const char* op, TF_DataType type, void* (*create)(TF_OpKernelConstruction*),
+                    void (*compute)(void*, TF_OpKernelContext*), void (*destroy)(void*),
+                    TF_Status* s);
+void RegisterOp(const char* op, std::vector<const char*> attrs, std::vector<const char*> inputs,
+                std::vector<const char*> outputs, TF_Status* s);
+
+void RegisterCodedMatMul(TF_Status* s);
+
+}  // namespace keras_phase
+
+#endif  // KERAS_PHASE_TF_CALL_H_
