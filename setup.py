@@ -141,6 +141,7 @@ EXAMPLES = ["absl-py", "scikit-learn", *PLOTS]
 EXTRAS = {
     "tensorflow": ["tensorflow>=2.16"],
     "tfmot": ["tensorflow-model-optimization>=0.8", "tf_keras"],
+    "convert": ["ai-edge-litert", "onnx", "onnxruntime", "tf2onnx"],
     "plots": PLOTS,
     "wavelets": ["PyWavelets"],
     "tensorboard": ["tensorboard"],

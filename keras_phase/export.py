@@ -18,6 +18,7 @@ import keras
 from keras import ops, tree
 
 from . import parametrizations
+from .ops import filtering
 from .stock_layers import inside
 
 _MARKER = "saved_model.pb"
@@ -29,6 +30,7 @@ def export_saved_model(
     *,
     input_signature: list[Any] | None = None,
     overwrite: bool = False,
+    real_arithmetic: bool = False,
 ) -> Path:
     """Write `model` as a TensorFlow SavedModel that loads without keras_phase.
 
@@ -48,6 +50,8 @@ def export_saved_model(
         input_signature: the arguments of `serve`, as `tf.TensorSpec`s; None takes the model's
             inputs (for a subclassed model: the shapes that it was first called on, as floats).
         overwrite: whether an existing SavedModel at `path` may be replaced.
+        real_arithmetic: whether Fourier transforms become products with real matrices: slower, but
+            LiteRT and ONNX can compute them.
 
     Returns:
         `path`.
@@ -78,7 +82,8 @@ def export_saved_model(
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as scratch:
         written = Path(scratch, "new")
-        with baked(model):
+        forms = filtering.real_arithmetic() if real_arithmetic else contextlib.nullcontext()
+        with baked(model), forms:
             _write(model, written, signature)
         _check_target(path, overwrite)
         _replace(path, written, Path(scratch, "old"))

@@ -13,6 +13,7 @@ import tensorflow as tf
 import keras_phase
 from keras_phase import parametrizations
 from keras_phase.export import export_saved_model
+from keras_phase.ops import filtering
 
 
 def sequential():
@@ -194,6 +195,36 @@ def test_signature_of_your_own(tmp_path):
     served = tf.saved_model.load(str(tmp_path / "served"))
     _, arguments = served.signatures["serve"].structured_input_signature
     assert arguments["signal"].shape == (5, 8)
+
+
+def operations(function):
+    graph = function.graph.as_graph_def()
+    return {n.op for n in (*graph.node, *(n for f in graph.library.function for n in f.node_def))}
+
+
+def test_real_arithmetic_has_no_fourier_transforms(tmp_path):
+    model = keras.Sequential([keras.Input((8, 8, 1)), keras_phase.Scattering2D(1, L=2)])
+    x = normal(2, 8, 8, 1)
+    for real in (False, True):
+        path = export_saved_model(model, tmp_path / str(real), real_arithmetic=real)
+        served = tf.saved_model.load(str(path))
+        np.testing.assert_allclose(served.serve(x), model(x), atol=1e-5)
+        found = operations(served.signatures["serving_default"])
+        assert any("FFT" in op for op in found) is not real
+        assert real is not any(op in ("Complex", "ComplexAbs") for op in found)
+
+
+@pytest.mark.parametrize("shape", [(2, 7), (1, 12), (3, 5, 6)])
+def test_fourier_transforms_as_matrices(shape):
+    rank, rng = len(shape) - 1, np.random.default_rng(0)
+    z = rng.normal(size=shape) + 1j * rng.normal(size=shape)
+    pair = tuple(keras.ops.convert_to_tensor(p.astype("float32")) for p in (z.real, z.imag))
+    with filtering.real_arithmetic():
+        real, imag = filtering.transform(pair, rank)
+        back = filtering.inverse_transform((real, imag), rank)
+    expected = np.fft.fftn(z, axes=range(1, 1 + rank))
+    np.testing.assert_allclose(np.asarray(real) + 1j * np.asarray(imag), expected, atol=1e-5)
+    np.testing.assert_allclose(np.asarray(back[0]) + 1j * np.asarray(back[1]), z, atol=1e-6)
 
 
 def contents(folder):

@@ -1,5 +1,6 @@
 """What both scattering transforms share."""
 
+import math
 from typing import Any
 
 import keras
@@ -103,9 +104,10 @@ def folded(pair: tuple[Tensor, Tensor], factor: int, rank: int) -> tuple[Tensor,
 
 
 def _mean_of_aliases(x: Tensor, factor: int, rank: int) -> Tensor:
-    sizes = tuple(x.shape[1:])
-    ahead, places = sizes[: len(sizes) - rank], sizes[len(sizes) - rank :]
-    split = [n for size in places for n in (factor, size // factor)]
-    x = ops.reshape(x, (-1, *ahead, *split))
-    first = 1 + len(ahead)
-    return ops.mean(x, axis=tuple(range(first, first + 2 * rank, 2)))
+    sizes = list(x.shape[1:])
+    # One axis at a time, in four: LiteRT takes no mean over several of seven.
+    for i in range(len(sizes) - rank, len(sizes)):
+        sizes[i] //= factor
+        after = math.prod(sizes[i + 1 :])
+        x = ops.mean(ops.reshape(x, (-1, factor, sizes[i], after)), axis=1)
+    return ops.reshape(x, (-1, *sizes))

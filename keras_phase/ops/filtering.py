@@ -10,8 +10,10 @@ places along each axis, where the transform begins to pay on a CPU; and for fixe
 size the native operation, where it may run.
 """
 
+import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,7 @@ Tensor = Any
 
 METHODS: Registry = Registry("filtering method")
 PADDINGS: Registry = Registry("padding")
+_BY_MATRICES: ContextVar[bool] = ContextVar("fourier_by_matrices", default=False)
 
 _DIRECT_UP_TO = 35
 # TensorFlow 2.16 has a kernel for one filter a channel that reads beyond its memory where windows
@@ -178,7 +181,38 @@ def _by_fft(
 
 def transform(pair: tuple[Tensor, Tensor], rank: int) -> tuple[Tensor, Tensor]:
     """Fourier transform of the last `rank` axes, of real and imaginary parts."""
+    if _BY_MATRICES.get():
+        return _by_matrices(pair, rank)
     return ops.fft(pair) if rank == 1 else ops.fft2(pair)
+
+
+@contextlib.contextmanager
+def real_arithmetic() -> Iterator[None]:
+    """Inside this context Fourier transforms are products with real matrices.
+
+    That is slower, but takes no complex numbers, which some formats of models do not have.
+    """
+    token = _BY_MATRICES.set(True)
+    try:
+        yield
+    finally:
+        _BY_MATRICES.reset(token)
+
+
+def _by_matrices(pair: tuple[Tensor, Tensor], rank: int) -> tuple[Tensor, Tensor]:
+    real, imag = pair
+    for axis in range(-rank, 0):
+        size = real.shape[axis]
+        # Whole turns are taken off before the angle is rounded.
+        angle = 2 * np.pi / size * (np.outer(np.arange(size), np.arange(size)) % size)
+        cos, sin = (ops.convert_to_tensor(f(angle).astype("float32")) for f in (np.cos, np.sin))
+        real, imag = (ops.moveaxis(p, axis, -1) for p in (real, imag))
+        real, imag = (
+            ops.matmul(real, cos) + ops.matmul(imag, sin),
+            ops.matmul(imag, cos) - ops.matmul(real, sin),
+        )
+        real, imag = (ops.moveaxis(p, -1, axis) for p in (real, imag))
+    return real, imag
 
 
 def inverse_transform(pair: tuple[Tensor, Tensor], rank: int) -> tuple[Tensor, Tensor]:

@@ -31,3 +31,40 @@ def retrace_if_constants(model: keras.Model) -> None:
     """Make the train step anew where it holds the masks as constants, as under JAX."""
     if hasattr(model, "jax_state_sync"):
         retrace(model)
+
+
+def batches_seen(model: keras.Model, batch: int, seen: int, steps: int | None) -> int:
+    """Batches of an epoch that are done when `on_train_batch_end(batch)` is called.
+
+    With `steps_per_execution`, older versions of Keras pass the number of the execution's first
+    batch, newer ones that of its last, even if the data ended before it.
+
+    Args:
+        model: the model that is trained.
+        batch: what the callback was told.
+        seen: the answer of the last call, 0 at the beginning of an epoch.
+        steps: batches of an epoch, if known.
+    """
+    executions = steps_per_execution(model)
+    if executions > 1 and batch == seen:
+        batch += executions - 1
+    return min(batch + 1, steps or batch + 1)
+
+
+def batches_unseen(model: keras.Model, seen: int, steps: int | None) -> int:
+    """Batches of an epoch that were trained on without a call of `on_train_batch_end`.
+
+    Older versions of Keras leave it out for the last execution, if that is shorter than the others.
+
+    Args:
+        model: the model that is trained.
+        seen: batches that are known of.
+        steps: batches of an epoch, if known.
+    """
+    left = (steps or seen) - seen
+    return left if left < steps_per_execution(model) and not model.stop_training else 0
+
+
+def steps_per_execution(model: keras.Model) -> int:
+    """Optimizer updates between two calls of a callback."""
+    return getattr(model, "steps_per_execution", 1) or 1

@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from . import backend
 from .criteria import Criterion
 from .granularity import Granularity
 from .pruner import Pruner, Rule, settled_criterion
@@ -114,13 +115,12 @@ class PruningCallback(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Count optimizer updates, several at once with `steps_per_execution`."""
-        # The last execution of an epoch may have had fewer steps than its number says.
-        seen = min(batch + 1, self.params.get("steps") or batch + 1)
-        self.pruner.advance(seen - self._seen)
-        self._seen = seen
+        seen = backend.batches_seen(self.model, batch, self._seen, self._steps)
+        self._advance(seen - self._seen)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Log what is pruned."""
+        self._advance(backend.batches_unseen(self.model, self._seen, self._steps))
         self.pruner.enforce()
         if logs is not None:
             logs.update(self.pruner.logs())
@@ -128,6 +128,14 @@ class PruningCallback(keras.callbacks.Callback):
     def on_train_end(self, logs: dict | None = None) -> None:
         """Prune what was set after the last step: averages of an optimizer, restored weights."""
         self.pruner.enforce()
+
+    @property
+    def _steps(self) -> int | None:
+        return (self.params or {}).get("steps")
+
+    def _advance(self, count: int) -> None:
+        self.pruner.advance(count)
+        self._seen += count
 
 
 def _callbacks_of_caller() -> list[Any]:

@@ -89,11 +89,11 @@ class UpdatePruningStep(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Count the steps that were made, fewer than planned in the last execution."""
-        # The last execution of an epoch may have had fewer steps than its number says.
-        seen = min(batch + 1, (self.params or {}).get("steps") or batch + 1)
+        steps = (self.params or {}).get("steps")
+        seen = backend.batches_seen(self.model, batch, self._seen, steps)
         made, self._seen = seen - self._seen, seen
         self._made += made
-        if self._executions() > 1:
+        if backend.steps_per_execution(self.model) > 1:
             for pruner, before in zip(self.pruners, self._before, strict=True):
                 pruner.state.step = before + made
 
@@ -117,11 +117,8 @@ class UpdatePruningStep(keras.callbacks.Callback):
                 pruner.state.step = max(pruner.state.step, self._made)
                 self.pruners.append(pruner)
 
-    def _executions(self) -> int:
-        return getattr(self.model, "steps_per_execution", 1) or 1
-
     def _steps_of_execution(self, batch: int) -> int:
-        executions = self._executions()
+        executions = backend.steps_per_execution(self.model)
         steps = (self.params or {}).get("steps")
         return min(executions, steps - batch) if executions > 1 and steps else executions
 

@@ -84,6 +84,12 @@ def test_objects_of_tfmot_work_in_keras_3(tmp_path):
     assert package == "keras_phase"
 
 
+def test_the_table_of_names_is_complete(tmp_path):
+    missing, wrong = run("names", folder=tmp_path)
+    assert not missing
+    assert not wrong
+
+
 def test_two_generations_of_keras_do_not_mix(tmp_path):
     texts = run("mixed", folder=tmp_path)
     for text in texts[:3]:

@@ -245,6 +245,35 @@ def adapted():
     return [1 - float(mask.mean()), type(again.layers[0].pruning_schedule).__module__.split(".")[0]]
 
 
+def names():
+    """Public names of TF-MOT, with arguments, that the table of docs/tfmot.md does not have."""
+    import inspect
+
+    S = tfmot_sparsity()
+    from tensorflow_model_optimization.python.core.sparsity.keras import pruning_wrapper
+
+    from tests.pruning import tfmot_tables as tables
+
+    def found(name):
+        value = pruning_wrapper if name == "PruneLowMagnitude" else S
+        for part in name.split("."):
+            value = getattr(value, part)
+        if inspect.isclass(value) and value.__init__ is object.__init__:
+            return ""
+        rows = []
+        for p in inspect.signature(value).parameters.values():
+            default = "" if p.default is p.empty else f"={p.default!r}"
+            if type(p.default).__name__ == "ConstantSparsity":
+                default = f"=ConstantSparsity({p.default.target_sparsity}, {p.default.begin_step})"
+            if p.name != "self":
+                rows.append(("**" if p.kind is p.VAR_KEYWORD else "") + p.name + default)
+        return ", ".join(rows)
+
+    public = {n for n in dir(S) if not n.startswith("_")} - {"experimental"}
+    wrong = {n: found(n) for n, a in tables.THEIRS.items() if found(n) != a}
+    return [sorted(public - set(tables.THEIRS)), wrong]
+
+
 def mixed():
     """The errors for objects of the other Keras."""
     import keras

@@ -112,13 +112,10 @@ def test_mirrored_strategy():
     np.testing.assert_array_equal(*copies)
 
 
-@pytest.mark.parametrize(
-    "steps_per_execution",
-    [1, pytest.param(3, marks=newest_keras("callbacks are told the first batch of an execution"))],
-)
+@pytest.mark.parametrize("steps_per_execution", [1, 3])
 def test_masks_change_when_the_schedule_says(steps_per_execution):
     model = compiled(network(), steps_per_execution=steps_per_execution)
-    asked, fractions = [], []
+    asked, seen = [], {}
 
     def schedule(step):
         asked.append(int(step))
@@ -126,13 +123,16 @@ def test_masks_change_when_the_schedule_says(steps_per_execution):
 
     class Watch(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
-            fractions.append(callback.pruner.fractions()["hidden"])
+            seen[callback.pruner.state.step] = callback.pruner.fractions()["hidden"]
 
     callback = PruningCallback(schedule)
     fit(model, callback, Watch(), epochs=2)
     assert asked == list(range(17))  # once for each number of updates made, 0 included
-    ends = {1: range(1, 17), 3: [3, 6, 8, 11, 14, 16]}[steps_per_execution]
-    assert fractions == [0.0625 * (end // 5) for end in ends]
+    # Older versions of Keras do not tell of an execution that is shorter than the others.
+    short = {1: set(), 3: {8, 16}}[steps_per_execution]
+    assert {1: set(range(1, 17)), 3: {3, 6, 11, 14}}[steps_per_execution] == set(seen) - short
+    assert seen == {step: 0.0625 * (step // 5) for step in seen}
+    assert callback.pruner.fractions()["hidden"] == 0.0625 * 3
 
 
 def test_a_later_fit_with_the_same_callback_goes_on():

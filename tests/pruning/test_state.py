@@ -90,12 +90,19 @@ RUN = """
 import os, signal, sys
 import keras, numpy as np
 from keras_phase.pruning import PolynomialDecay, PruningCallback
+from keras_phase.pruning import UpdatePruningStep, get_masks, prune_low_magnitude
 from tests.pruning.networks import compiled, data, network
-from tests.helpers.versions import newest_keras
 
 keras.utils.set_random_seed(0)
-folder, criterion, kill_at = sys.argv[1], sys.argv[2], int(sys.argv[3])
-model = compiled(network())
+folder, route, criterion, kill_at = *sys.argv[1:4], int(sys.argv[4])
+schedule = PolynomialDecay(0.1, 0.9, 0, 30, frequency=5)
+model = network()
+if route == "wrapper":
+    model = prune_low_magnitude(model, schedule, criterion=criterion)
+    pruning = UpdatePruningStep()
+else:
+    pruning = PruningCallback(schedule, criterion=criterion)
+compiled(model)
 
 class Kill(keras.callbacks.Callback):
     steps = 0
@@ -104,26 +111,36 @@ class Kill(keras.callbacks.Callback):
         if self.steps == kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
 
-pruning = PruningCallback(PolynomialDecay(0.1, 0.9, 0, 30, frequency=5), criterion=criterion)
-history = model.fit(
+model.fit(
     *data(), batch_size=8, epochs=4, shuffle=False, verbose=0,
     callbacks=[pruning, keras.callbacks.BackupAndRestore(folder + "/backup"), Kill()],
-).history
+)
 weights = {str(i): w for i, w in enumerate(model.get_weights())}
-pruned, step = history["pruned"][-1], pruning.pruner.state.step
-np.savez(folder + "/end.npz", pruned=pruned, step=step, **weights)
+masks = list(get_masks(model).values())
+pruned = 1 - sum(m.sum() for m in masks) / sum(m.size for m in masks)
+pruners = pruning.pruners if route == "wrapper" else [pruning.pruner]
+np.savez(folder + "/end.npz", pruned=pruned, step=pruners[-1].state.step, **weights)
 """
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("criterion", ["random", "phase"])
-def test_killed_and_resumed_ends_as_the_uninterrupted_run(criterion, tmp_path):
+@pytest.mark.parametrize(
+    ("route", "criterion"),
+    [
+        ("callback", "random"),
+        ("callback", "phase"),
+        pytest.param("wrapper", "magnitude", marks=pytest.mark.tensorflow),
+    ],
+)
+def test_killed_and_resumed_ends_as_the_uninterrupted_run(route, criterion, tmp_path):
     def start(name, kill_at):
         (tmp_path / name).mkdir(exist_ok=True)
-        command = [sys.executable, "-c", RUN, str(tmp_path / name), criterion, str(kill_at)]
+        arguments = [str(tmp_path / name), route, criterion, str(kill_at)]
+        command = [sys.executable, "-c", RUN, *arguments]
         return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
 
-    whole, killed = start("whole", -1), start("killed", 8 * 2 + 3)  # in the third epoch
+    # In the third epoch, between a mask update (after 20 steps) and the epoch's end (24).
+    whole, killed = start("whole", -1), start("killed", 22)
     assert killed.communicate()[1] is not None
     assert killed.returncode == -signal.SIGKILL
     resumed = start("killed", -1)
@@ -134,4 +151,5 @@ def test_killed_and_resumed_ends_as_the_uninterrupted_run(criterion, tmp_path):
     assert int(found["step"]) == 32
     for name in expected.files:
         np.testing.assert_array_equal(found[name], expected[name], err_msg=name)
-    assert float(found["pruned"]) == pytest.approx(0.9, abs=0.02)
+    # 0.9 of 48 and of 32 elements, each rounded.
+    assert float(found["pruned"]) == pytest.approx((43 + 29) / 80, abs=1e-6)

@@ -101,13 +101,7 @@ def test_attention_in_a_functional_model():
     assert [zeros(w) for w in weights_of(attention)] == [0.5] * 4
 
 
-STEPS = newest_keras("it numbers the batches of an execution in another way")
-
-
-@pytest.mark.parametrize(
-    "options",
-    [{"jit_compile": True}, pytest.param({"steps_per_execution": 3}, marks=STEPS)],
-)
+@pytest.mark.parametrize("options", [{"jit_compile": True}, {"steps_per_execution": 3}])
 @pytest.mark.tensorflow
 def test_compiled_in_other_ways(options):
     schedule = PolynomialDecay(0.0, 0.75, 0, 8, frequency=2)
