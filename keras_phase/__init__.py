@@ -1,7 +1,8 @@
 """Keras layers over complex numbers, quaternions and other algebras, and pruning by phase.
 
 Layers, losses, metrics, callbacks, schedules, initializers and constraints are at the top, as in
-`keras_phase.PhaseDense`; functions stay in their modules, as in `keras_phase.pruning.prune`.
+`keras_phase.PhaseDense`; functions stay in their modules, as in `keras_phase.pruning.prune`, but
+for `quantize_phases`.
 """
 
 from . import activations as activations
@@ -121,6 +122,7 @@ from .pruning import PruningSummaries as PruningSummaries
 from .pruning import SignConstantSparsity as SignConstantSparsity
 from .pruning import SignPolynomialDecay as SignPolynomialDecay
 from .pruning import UpdatePruningStep as UpdatePruningStep
+from .quantize import quantize_phases as quantize_phases
 
 __version__ = "0.1.0"
 
@@ -241,6 +243,7 @@ __all__ = [
     "plots",
     "pruning",
     "quantize",
+    "quantize_phases",
     "summary",
     "wavelets",
 ]

@@ -86,8 +86,13 @@ def test_classes_for_users_are_at_the_top():
     )
 
 
+# Functions at the top: what turns a whole model into another one by a single call.
+AT_THE_TOP = {"quantize_phases"}
+
+
 def test_functions_stay_in_their_modules():
     functions = [n for n in EXPORTED if inspect.isfunction(getattr(keras_phase, n))]
+    functions = sorted(set(functions) - AT_THE_TOP)
     assert not functions, (
         f"{functions} are functions at the top. Rule: only classes and modules are. Way out: "
         "reach them by their module."
