@@ -38,7 +38,7 @@ format: $(VENV)/.installed-dev
 # takes most of the time on JAX, so it is told not to optimise. Algebras know no framework.
 test-jax: .venv-jax/.installed
 	KERAS_BACKEND=jax JAX_DISABLE_MOST_OPTIMIZATIONS=1 .venv-jax/bin/python -m pytest \
-	    -n $(JOBS) --dist loadfile -m "not tensorflow" tests --ignore=tests/algebras \
+	    -n $(JOBS) --dist loadfile -m "not tensorflow and not slow" tests --ignore=tests/algebras \
 	    --ignore=tests/test_source_rules.py --ignore=tests/integration/test_install.py \
 	    $(PYTEST_ARGS)
 

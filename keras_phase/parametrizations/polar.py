@@ -158,7 +158,8 @@ class Polar(Parametrization):
 
     def _redirected(self, direction: Tensor, value: Tensor) -> Tensor:
         """`direction` with the elements replaced whose unit direction in `value` is another one."""
-        latent = self._shown(ops.convert_to_tensor(direction))
+        direction = ops.convert_to_tensor(direction)
+        latent = self._shown(direction)
         old, new = direction_axis(self._kernel_of(direction), 0), direction_axis(value, 0)
         # A negative amplitude turns the direction round; the latent direction carries no such sign.
         turned = ops.sign(ops.convert_to_tensor(self._amplitude))
