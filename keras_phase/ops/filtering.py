@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -143,16 +144,15 @@ def check_fits(
 def _direct(
     x: Tensor, parts: int, real: Tensor, imag: Tensor | None, strides: tuple[int, ...]
 ) -> list[Tensor]:
-    channels = x.shape[-1] // parts
-    found = _depthwise(x, real, strides)
+    # Part by part: TensorFlow's kernels are fast as long as all filters of a call fit in a cache.
+    signals = _split(x, parts)
+    found = [_depthwise(signal, real, strides) for signal in signals]
     if imag is None:
-        return _split(found, parts)
-    other = _depthwise(x, imag, strides)
+        return found
+    other = [_depthwise(signal, imag, strides) for signal in signals]
     if parts == 1:
-        return [found, other]
-    size = channels * real.shape[0]
-    first, second = found[..., :size], found[..., size:]
-    return [first - other[..., size:], second + other[..., :size]]
+        return [*found, *other]
+    return [found[0] - other[1], found[1] + other[0]]
 
 
 @METHODS.register("fft")
@@ -251,6 +251,10 @@ def _depthwise(x: Tensor, filters: Tensor, strides: tuple[int, ...]) -> Tensor:
         pad = np.pad if isinstance(filters, np.ndarray) else ops.pad
         both = pad(filters, [(0, 1), *((0, 0) for _ in strides)])
         return _depthwise(x, both, strides)[..., ::2]
+    if filters.shape[0] > 1 and _one_by_one(filters):
+        found = [_depthwise(x, filters[i : i + 1], strides) for i in range(filters.shape[0])]
+        y = ops.stack(found, axis=-1)
+        return ops.reshape(y, (-1, *y.shape[1:-2], y.shape[-2] * y.shape[-1]))
     # A layer's convolution is a correlation: the filters are turned.
     turned = filters[(slice(None), *(slice(None, None, -1) for _ in strides))]
     fixed = isinstance(filters, np.ndarray)
@@ -264,6 +268,12 @@ def _depthwise(x: Tensor, filters: Tensor, strides: tuple[int, ...]) -> Tensor:
     if max(strides) == common:
         return y
     return y[(slice(None), *(slice(None, None, stride // common) for stride in strides))]
+
+
+def _one_by_one(filters: Tensor) -> bool:
+    """Whether one filter a channel at a time is faster, as on TensorFlow by a third or more."""
+    small = max(filters.shape[1:]) <= _SINGLE_UP_TO
+    return small and keras.backend.backend() == "tensorflow"
 
 
 def _split(x: Tensor, parts: int, axis: int = -1) -> list[Tensor]:
