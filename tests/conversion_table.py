@@ -85,6 +85,7 @@ ROWS = [
         (8,),
     ),
     Row("PhaseDense, 2-bit phases", lambda: kp.PhaseDense(5, amplitude="unit", phase_bits=2), (8,)),
+    Row("PhaseCodedDense", lambda: kp.PhaseCodedDense(5, phase_bits=2), (8,)),
     Row("SpectralDense", lambda: kp.SpectralDense(5), (8,)),
     Row("AlgebraConv1D", lambda: kp.AlgebraConv1D(3, 3), SERIES),
     Row("AlgebraConv2D", lambda: kp.AlgebraConv2D(3, 3, strides=2, padding="same"), IMAGE),

@@ -33,6 +33,7 @@ def wavelet_modulus(
 
     Example:
 
+    >>> import numpy as np
     >>> x = ops.reshape(ops.array([0.0, 3.0, 0.0, 0.0]), (1, 4, 1))
     >>> y = wavelet_modulus([x], np.array([[0.0, 1.0, 0.0]]), np.array([[0.0, 0.0, 0.0]]))
     >>> ops.convert_to_numpy(y).ravel().tolist()
