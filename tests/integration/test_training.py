@@ -142,17 +142,13 @@ def test_subclassed_and_functional_models_train():
 
 
 @pytest.mark.tensorflow
-@newest_keras("with TensorFlow 2.16 a collective of two logical CPUs is aborted")
+@newest_keras("stock layers too train otherwise under MirroredStrategy")
 def test_mirrored_training_equals_training_on_one_device():
     tf = pytest.importorskip("tensorflow")
+    from tests.helpers.replicas import two_replicas
+
     results = []
-    for strategy in (
-        None,
-        tf.distribute.MirroredStrategy(
-            ["CPU:0", "CPU:1"],
-            cross_device_ops=tf.distribute.ReductionToOneDevice(),  # collectives of tests clash
-        ),
-    ):
+    for strategy in (None, two_replicas()):
         keras.utils.set_random_seed(2)
         with strategy.scope() if strategy else tf.device("CPU:0"):
             model = compiled(phase_network(), "sgd")

@@ -353,14 +353,13 @@ def test_synchronized_replicas_share_the_statistics_of_the_whole_batch(mode, mas
     """Replicas of different sizes, values and gradients against one device with all rows."""
     import tensorflow as tf
 
+    from tests.helpers.replicas import two_replicas
+
     x, _ = batch("quaternion", (10, 2))
     mask = np.random.default_rng(0).uniform(size=(10, 2)) < 0.7 if masked else None
     weight = data(x.shape, seed=5)
     parts = [slice(0, 4), slice(4, 10)]
-    # Not by collective ops, whose instances of several strategies in one process collide.
-    strategy = tf.distribute.MirroredStrategy(
-        ["CPU:0", "CPU:1"], cross_device_ops=tf.distribute.ReductionToOneDevice()
-    )
+    strategy = two_replicas()
     arguments = {"algebra": "quaternion", "mode": mode}
     with strategy.scope():
         layer = AlgebraBatchNormalization(synchronized=True, **arguments)

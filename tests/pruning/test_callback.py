@@ -17,7 +17,6 @@ from keras_phase.pruning import (
     SignConstantSparsity,
 )
 from tests.helpers import label
-from tests.helpers.versions import newest_keras
 from tests.pruning.networks import compiled, data, kernel, kernels, network, stock, zero_fraction
 
 
@@ -93,15 +92,10 @@ def test_mixed_precision(policy):
 
 
 @pytest.mark.tensorflow
-@newest_keras("with TensorFlow 2.16 a collective of two logical CPUs is aborted")
 def test_mirrored_strategy():
-    import tensorflow as tf
+    from tests.helpers.replicas import two_replicas
 
-    strategy = tf.distribute.MirroredStrategy(
-        ["CPU:0", "CPU:1"],
-        cross_device_ops=tf.distribute.ReductionToOneDevice(),  # collectives of tests clash
-    )
-    with strategy.scope():
+    with two_replicas().scope():
         model = compiled(network())
     schedule = PhasePolynomialDecay(0.5, 1.0, 0, 8, frequency=4)
     history = fit(model, PruningCallback(schedule)).history

@@ -445,9 +445,9 @@ def test_summaries_are_written(tmp_path):
 
 
 def test_in_a_strategy_and_reloaded(tmp_path):
-    import tensorflow as tf
+    from tests.helpers.replicas import two_replicas
 
-    with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+    with two_replicas().scope():
         model = prune_low_magnitude(small(), HALF)
         model.compile("sgd", "mse")
     train(model, 2).save(tmp_path / "model.keras")

@@ -121,10 +121,9 @@ def test_mixed_precision(policy):
 
 @pytest.mark.tensorflow
 def test_mirrored_strategy():
-    import tensorflow as tf
+    from tests.helpers.replicas import two_replicas
 
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-    with strategy.scope():
+    with two_replicas().scope():
         model = prune_low_magnitude(model_of(L.Dense(6)), HALF)
         fitted(model)
     assert zeros(weights_of(model.layers[0])[0]) == 0.5
