@@ -20,6 +20,11 @@ Tensor = Any
 class MultiHeadAttentionBody(AlgebraLayerMixin):
     """The logic of `AlgebraMultiHeadAttention`, for any Keras base class."""
 
+    # What it is made of, besides its own logic.
+    _stock_layers: Any = keras.layers
+    _projection_class = AlgebraProjection
+    _rotary_class = RotaryPhaseEncoding
+
     def __init__(
         self,
         num_heads: int,
@@ -102,8 +107,8 @@ class MultiHeadAttentionBody(AlgebraLayerMixin):
         # 16-bit scores are normalised in float32.
         half = self.compute_dtype in ("float16", "bfloat16")
         dtype = "float32" if half else self.dtype_policy
-        self._softmax = keras.layers.Softmax(tuple(range(rank, rank + count)), dtype=dtype)
-        self._dropout_layer = keras.layers.Dropout(self.dropout, seed=self.seed, dtype=dtype)
+        self._softmax = self._stock_layers.Softmax(tuple(range(rank, rank + count)), dtype=dtype)
+        self._dropout_layer = self._stock_layers.Dropout(self.dropout, seed=self.seed, dtype=dtype)
         context = (*query_shape[:-1], self.num_heads, self.algebra.dimension * self.value_dim)
         output = self._output_elements or (self._num_elements(query_shape),)
         self._output_dense = self._projection("attention_output", context, output, values)
@@ -276,7 +281,7 @@ class MultiHeadAttentionBody(AlgebraLayerMixin):
             "dtype": self.dtype_policy,
         }
         inputs = (self._num_elements(shape),) if inputs is None else inputs
-        layer = AlgebraProjection(inputs, outputs, name=name, **{**arguments, **changes})
+        layer = self._projection_class(inputs, outputs, name=name, **{**arguments, **changes})
         layer.build(shape)
         return layer
 
@@ -285,10 +290,10 @@ class MultiHeadAttentionBody(AlgebraLayerMixin):
         if rotary is None or rotary is False:
             return None
         if rotary is True:
-            rotary = RotaryPhaseEncoding(algebra=self.algebra)
+            rotary = self._rotary_class(algebra=self.algebra)
         if isinstance(rotary, dict):
             rotary = keras.saving.deserialize_keras_object(rotary)
-        if not isinstance(rotary, RotaryPhaseEncoding) or rotary.algebra != self.algebra:
+        if not isinstance(rotary, self._rotary_class) or rotary.algebra != self.algebra:
             raise ValueError(
                 "Expected `rotary` to be None, True, a `RotaryPhaseEncoding` in the layer's "
                 f"algebra '{self.algebra.name}', or its config. Received: rotary={rotary!r}"

@@ -160,6 +160,8 @@ class AlgebraGRUCell(GRUCellBody, KerasCell):
 class GRUBody(RecurrentBody):
     """The logic of `AlgebraGRU`, for `keras.layers.RNN`."""
 
+    cell_class = AlgebraGRUCell
+
     def __init__(
         self,
         units: int,
@@ -194,7 +196,7 @@ class GRUBody(RecurrentBody):
         **kwargs: Any,
     ):
         check_use_cudnn(use_cudnn)
-        cell = AlgebraGRUCell(
+        cell = self.cell_class(
             units,
             activation,
             recurrent_activation,

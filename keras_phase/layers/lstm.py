@@ -154,6 +154,8 @@ class AlgebraLSTMCell(LSTMCellBody, KerasCell):
 class LSTMBody(RecurrentBody):
     """The logic of `AlgebraLSTM`, for `keras.layers.RNN`."""
 
+    cell_class = AlgebraLSTMCell
+
     def __init__(
         self,
         units: int,
@@ -188,7 +190,7 @@ class LSTMBody(RecurrentBody):
         **kwargs: Any,
     ):
         check_use_cudnn(use_cudnn)
-        cell = AlgebraLSTMCell(
+        cell = self.cell_class(
             units,
             activation,
             recurrent_activation,

@@ -18,6 +18,8 @@ def _from_cell(name: str) -> property:
 class RecurrentBody(AlgebraLayerMixin):
     """The logic of the recurrent layers, for `keras.layers.RNN`: a cell and what is around it."""
 
+    cell_class: type
+
     def __init__(self, cell: Any, **kwargs: Any):
         super().__init__(cell, **kwargs)
         self._set_algebra(cell.algebra)

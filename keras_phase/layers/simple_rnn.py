@@ -143,6 +143,8 @@ class AlgebraSimpleRNNCell(SimpleRNNCellBody, KerasCell):
 class SimpleRNNBody(RecurrentBody):
     """The logic of `AlgebraSimpleRNN`, for `keras.layers.RNN`."""
 
+    cell_class = AlgebraSimpleRNNCell
+
     def __init__(
         self,
         units: int,
@@ -173,7 +175,7 @@ class SimpleRNNBody(RecurrentBody):
         recurrent_unitary: bool = False,
         **kwargs: Any,
     ):
-        cell = AlgebraSimpleRNNCell(
+        cell = self.cell_class(
             units,
             activation,
             use_bias,

@@ -21,5 +21,9 @@ if importlib.util.find_spec("tf_keras") is None:
         "`keras_phase.pruning`, which needs neither."
     )
 
+from . import attention, layers, recurrent
+from .attention import *  # noqa: F403
 from .layers import *  # noqa: F403
-from .layers import __all__ as __all__
+from .recurrent import *  # noqa: F403
+
+__all__ = sorted([*attention.__all__, *layers.__all__, *recurrent.__all__])

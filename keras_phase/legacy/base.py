@@ -10,6 +10,7 @@ import functools
 import inspect
 from typing import Any
 
+import keras
 import numpy as np
 import tf_keras
 from keras import ops
@@ -45,6 +46,13 @@ for _schedule in (
 
 class LegacyMixin:
     """Stands before a body: translates between it and tf_keras."""
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        generator = getattr(self, "seed_generator", None)
+        if generator is not None:
+            # Saved functions must know the variable, which is none of the layer's weights.
+            self._track_trackable(generator.state.value, "seed_generator_state")
 
     def _admit(self, x: Any) -> Any:
         if "complex" in str(getattr(x, "dtype", "")):
@@ -91,7 +99,7 @@ class LegacyMixin:
 
     @input_spec.setter
     def input_spec(self, spec: Any) -> None:
-        if spec is not None and not isinstance(spec, tf_keras.layers.InputSpec):
+        if isinstance(spec, keras.layers.InputSpec):
             named = {n: getattr(spec, n) for n in ("ndim", "min_ndim", "max_ndim", "axes")}
             spec = tf_keras.layers.InputSpec(**{k: v for k, v in named.items() if v is not None})
         self._input_spec = spec
@@ -124,14 +132,18 @@ class LegacyKernelMixin(LegacyMixin):
 
     def call(self, inputs: Tensor, training: Any = None) -> Tensor:
         """Apply the layer; in training, renew the scores."""
-        if self.pruning_criterion is not None and training is not None and training is not False:
-            self._renew()
+        self.renew_scores(training)
         return super().call(inputs)
 
-    def get_prunable_weights(self) -> list[Any]:
-        """The gates, one a kernel; TF-MOT's wrapper asks for them when it builds."""
+    def renew_scores(self, training: Any) -> None:
+        """In training, let the gates follow the weights; nothing before TF-MOT prunes the layer."""
+        if self.pruning_criterion is not None and training is not None and training is not False:
+            self._renew()
+
+    def get_prunable_weights(self, wrapped: Any = None) -> list[Any]:
+        """The gates, one a kernel; TF-MOT's wrapper of `wrapped` asks for them when it builds."""
         if self.pruning_criterion is None:
-            self.pruning_criterion = _criterion_of_caller(self)
+            self.pruning_criterion = _criterion_of_caller(wrapped or self)
             self._add_gates()
         return [p.gate for p in self._gated()]
 
@@ -227,7 +239,7 @@ def _criterion_of_caller(layer: Any) -> str:
     `get_prunable_weights`, so it is the `self` of a frame close by.
     """
     frame = inspect.currentframe()
-    for _ in range(6):
+    for _ in range(7):
         frame = frame and frame.f_back
         owner = frame and frame.f_locals.get("self")
         if owner is not layer and getattr(owner, "layer", None) is layer:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).parent / "with_tfmot.py"
+TWINS = Path(__file__).parent / "twins.py"
 _HERE = all(importlib.util.find_spec(n) for n in ("tensorflow_model_optimization", "tf_keras"))
 PYTHON = os.environ.get("KERAS_PHASE_TFMOT_PYTHON") or (sys.executable if _HERE else None)
 
@@ -28,10 +29,10 @@ pytestmark = [
 ]
 
 
-def run(name, *arguments, folder=None, **environment):
+def run(*arguments, script=SCRIPT, folder=None, **environment):
     kept = {k: v for k, v in os.environ.items() if k not in ("TF_USE_LEGACY_KERAS", "PYTHONPATH")}
     done = subprocess.run(
-        [PYTHON, str(SCRIPT), name, *arguments],
+        [PYTHON, str(script), *arguments],
         cwd=folder,
         env={**kept, "KERAS_BACKEND": "tensorflow", **environment},
         capture_output=True,
@@ -40,6 +41,15 @@ def run(name, *arguments, folder=None, **environment):
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_every_layer_has_a_twin_that_computes_the_same(tmp_path):
+    found, without = run(script=TWINS, folder=tmp_path)
+    assert not without
+    for name, row in found.items():
+        assert row.pop("config"), name
+        # Also after reloading from each of the formats of tf_keras.
+        assert max(row.values()) < 1e-5, (name, row)
 
 
 def test_masks_equal_those_of_tfmot_at_every_step(tmp_path):

@@ -117,6 +117,25 @@ def whole_elements():
             lambda: [legacy.AlgebraConv2D(6, 3), legacy.AlgebraFlatten(), legacy.PhaseDense(3)],
         ),
         "separable": ((6, 6, 4), (4, 4, 8), lambda: [legacy.AlgebraSeparableConv2D(4, 3)]),
+        "normalized": (
+            (8,),
+            (6,),
+            lambda: [
+                legacy.SpectralDense(4, algebra="complex"),
+                legacy.AlgebraBatchNormalization(),
+                legacy.AlgebraDropout(0.2),
+                legacy.AlgebraDense(3),
+            ],
+        ),
+        "recurrent": (
+            (5, 8),
+            (6,),
+            lambda: [
+                legacy.AlgebraGRU(4, return_sequences=True, dropout=0.2),
+                legacy.AlgebraLSTM(3),
+            ],
+        ),
+        "attention": ((5, 8), (5, 8), lambda: [legacy.AlgebraMultiHeadAttention(2, 3)]),
     }
     schedules = {
         "theirs": lambda: S.PolynomialDecay(0.0, 0.5, 0, 10, frequency=2),
