@@ -6,10 +6,11 @@ VENV := .venv
 RUN := TF_CPP_MIN_LOG_LEVEL=3 $(VENV)/bin/python
 JOBS ?= 2
 PYTEST_ARGS ?=
+CALLS ?= 100000
 # The native operations are built again whenever one of these changes.
 NATIVE_FILES := $(wildcard custom_ops/*/*.cc custom_ops/*/*.h custom_ops/include/*/*.h)
 
-.PHONY: help demo test lint format test-jax test-oldest test-tfmot wheel clean
+.PHONY: help demo test lint format test-jax test-oldest test-tfmot fuzz wheel clean
 
 help:
 	@echo "make demo         train, prune by phase, export and plot (examples/phase_matters.py)"
@@ -18,6 +19,7 @@ help:
 	@echo "make test-jax     the tests that hold on every backend, on JAX, without TensorFlow"
 	@echo "make test-oldest  every test on Keras 3.5 and TensorFlow 2.16"
 	@echo "make test-tfmot   our tf_keras layers under the real TF-MOT, in an environment of their own"
+	@echo "make fuzz         random calls of the native operations under sanitizers (CALLS=1000000)"
 	@echo "make wheel        build the wheel into dist/"
 
 demo: $(VENV)/.installed-demo
@@ -49,6 +51,13 @@ test-oldest: .venv-oldest/.installed
 test-tfmot: $(VENV)/.installed-dev .venv-tfmot/.installed
 	KERAS_PHASE_TFMOT_PYTHON=$(CURDIR)/.venv-tfmot/bin/python $(RUN) -m pytest -n $(JOBS) tests/legacy \
 	    $(PYTEST_ARGS)
+
+# Addresses, leaks and undefined behaviour; then races between four threads that call.
+fuzz: $(VENV)/.installed-dev
+	$(VENV)/bin/python setup.py -q fuzz
+	UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 build/fuzz-address/fuzz $(CALLS)
+	$(VENV)/bin/python setup.py -q fuzz --sanitizer=thread
+	TSAN_OPTIONS=halt_on_error=1 build/fuzz-thread/fuzz $$(( $(CALLS) / 4 )) 0 4
 
 wheel: $(VENV)/.installed-dev
 	$(VENV)/bin/python -m pip wheel --no-deps --wheel-dir dist .

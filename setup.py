@@ -19,7 +19,7 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from setuptools import Extension, find_packages, setup
+from setuptools import Command, Extension, find_packages, setup
 from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError
@@ -44,6 +44,36 @@ def sources() -> list[str]:
     if platform.machine().lower() not in ("x86_64", "amd64"):
         files = [f for f in files if f.name not in FLAGS_OF_FILE]
     return [str(f.relative_to(ROOT)) for f in files]
+
+
+def run_compiler(*arguments: str) -> None:
+    """Run the C++ compiler.
+
+    Raises:
+        OSError: if there is none.
+        subprocess.CalledProcessError: if it fails.
+    """
+    compiler = os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")
+    if compiler is None:
+        raise OSError("no C++ compiler: neither CXX is set, nor are g++ or clang++ on the path")
+    subprocess.run([*compiler.split(), *arguments], check=True, capture_output=True, text=True)
+
+
+def compile_files(files: list[str], folder: Path, flags: list[str]) -> list[str]:
+    """Compile files, relative to the root, into objects in a folder; returns these."""
+    includes = [f"-I{CUSTOM_OPS / 'include'}", f"-I{CUSTOM_OPS}"]
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def compile_file(file: str) -> str:
+        path = ROOT / file
+        made = str(folder / f"{path.stem}.o")
+        run_compiler(
+            *flags, *FLAGS_OF_FILE.get(path.name, []), *includes, "-c", str(path), "-o", made
+        )
+        return made
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(compile_file, files))
 
 
 class BuildNative(build_ext):
@@ -72,28 +102,10 @@ class BuildNative(build_ext):
             library.unlink(missing_ok=True)
 
     def _compile(self, ext: Extension, library: Path) -> None:
-        compiler = os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")
-        if compiler is None:
-            raise OSError("no C++ compiler: neither CXX is set, nor are g++ or clang++ on the path")
-        command = compiler.split()
-        includes = [f"-I{CUSTOM_OPS / 'include'}", f"-I{CUSTOM_OPS}"]
-        objects = Path(self.build_temp).resolve()
-        objects.mkdir(parents=True, exist_ok=True)
+        made = compile_files(ext.sources, Path(self.build_temp).resolve(), FLAGS)
         library.parent.mkdir(parents=True, exist_ok=True)
-
-        def run(*arguments: str) -> None:
-            subprocess.run([*command, *arguments], check=True, capture_output=True, text=True)
-
-        def compile_file(source: str) -> str:
-            path = ROOT / source
-            made = str(objects / f"{path.stem}.o")
-            run(*FLAGS, *FLAGS_OF_FILE.get(path.name, []), *includes, "-c", str(path), "-o", made)
-            return made
-
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            made = list(pool.map(compile_file, ext.sources))
         new = library.with_suffix(".new")
-        run("-shared", "-o", str(new), *made, "-lpthread", "-ldl")
+        run_compiler("-shared", "-o", str(new), *made, "-lpthread", "-ldl")
         new.replace(library)  # a process that has the old one open keeps it
         header = (CUSTOM_OPS / "include/keras_phase/abi.h").read_text(encoding="utf-8")
         abi = int(re.search(r"KERAS_PHASE_ABI_VERSION (\d+)", header)[1])
@@ -115,6 +127,31 @@ class BuildNative(build_ext):
     def get_output_mapping(self) -> dict[str, str]:
         """Nothing is linked from elsewhere: an editable install finds its own copy."""
         return {}
+
+
+class BuildFuzz(Command):
+    """`setup.py fuzz --sanitizer=thread`: the program of custom_ops/tests, in build/fuzz."""
+
+    user_options = [("sanitizer=", None, "what the compiler's -fsanitize takes")]  # noqa: RUF012
+
+    def initialize_options(self) -> None:
+        """Addresses and undefined behaviour."""
+        self.sanitizer = "address,undefined"
+
+    def finalize_options(self) -> None:
+        """Nothing."""
+
+    def run(self) -> None:
+        """Compile and link it, without TensorFlow."""
+        sanitize = [f"-fsanitize={self.sanitizer}", "-fno-omit-frame-pointer"]
+        name = self.sanitizer.split(",")[0]
+        files = [f for f in sources() if not f.endswith("tf_c_api.cc")]
+        files += [str(f.relative_to(ROOT)) for f in sorted(CUSTOM_OPS.glob("tests/*.cc"))]
+        made = compile_files(
+            files, ROOT / "build" / f"fuzz-{name}", [*FLAGS, "-O1", "-g", *sanitize]
+        )
+        program = ROOT / "build" / f"fuzz-{name}" / "fuzz"
+        run_compiler(*sanitize, "-o", str(program), *made, "-lpthread", "-ldl")
 
 
 class PlatformWheel(bdist_wheel):
@@ -177,7 +214,7 @@ setup(
             depends=[str(f.relative_to(ROOT)) for f in sorted(CUSTOM_OPS.rglob("*.h"))],
         )
     ],
-    cmdclass={"build_ext": BuildNative, "bdist_wheel": PlatformWheel},
+    cmdclass={"build_ext": BuildNative, "bdist_wheel": PlatformWheel, "fuzz": BuildFuzz},
     zip_safe=False,
     install_requires=["keras>=3.5", "numpy"],
     extras_require=EXTRAS,

@@ -42,8 +42,12 @@ std::string Text(const std::vector<int64_t>& shape) {
 
 int64_t Count(const std::vector<int64_t>& shape, size_t end) {
   int64_t count = 1;
-  for (size_t i = 0; i < end; ++i) count *= shape[i];
-  return count;
+  bool overflow = false;
+  for (size_t i = 0; i < end; ++i) {
+    if (shape[i] == 0) return 0;
+    overflow |= __builtin_mul_overflow(count, shape[i], &count);
+  }
+  return overflow ? INT64_MAX : count;
 }
 
 void SetOpsStatus(const char* reason) {

@@ -61,7 +61,7 @@ class Call {
 
 std::vector<int64_t> Shape(const TF_Tensor* tensor);
 std::string Text(const std::vector<int64_t>& shape);
-// Product of the first `end` sizes.
+// Product of the first `end` sizes; the largest number there is if it does not fit.
 int64_t Count(const std::vector<int64_t>& shape, size_t end);
 
 // Keeps the first error, for `OpsStatus`.

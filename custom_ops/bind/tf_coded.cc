@@ -69,7 +69,7 @@ void ComputeCoded(void* state, TF_OpKernelContext* context) {
   shape.back() = d * columns;
   CodedMatMul p;
   p.out = call.Output<float>(shape);
-  if (p.out == nullptr) return;
+  if (p.out == nullptr || Count(shape, shape.size()) == 0) return;
   p.rows = Count(x, x.size() - 1), p.columns = columns, p.depth = depth;
   p.dimension = static_cast<int>(d), p.bits = bits;
   p.x = static_cast<const float*>(tf->TensorData(inputs[0]));

@@ -156,7 +156,7 @@ void ComputeBilinear(void* state, TF_OpKernelContext* context) {
   RunBilinear(problem);
   if (attributes.num_sums) {
     T* sums = call.Output<T>({d * n}, 1);
-    if (sums != nullptr) RunRowSum(RowSum<T>{batch, d * n, b_data, gate_data, sums});
+    if (sums != nullptr && n != 0) RunRowSum(RowSum<T>{batch, d * n, b_data, gate_data, sums});
   }
 }
 
@@ -178,7 +178,7 @@ void ComputeRescale(void* state, TF_OpKernelContext* context) {
                      (num_gain ? ", gain.shape=" + Text(Shape(inputs[2])) : ""));
   }
   T* out = call.Output<T>(w);
-  if (out == nullptr) return;
+  if (out == nullptr || Count(w, w.size()) == 0) return;
   RunRescale(Rescale<T>{
       Count(one, one.size()), w[0], static_cast<const T*>(tf->TensorData(inputs[0])),
       static_cast<const unsigned char*>(tf->TensorData(inputs[1])),
@@ -281,7 +281,8 @@ void ComputeMultiply(void* state, TF_OpKernelContext* context) {
   p.out = call.Output<T>(sum ? std::vector<int64_t>{shape.back()} : shape);
   if (p.out == nullptr) return;
   if (sum && p.rows == 0) std::memset(p.out, 0, shape.back() * sizeof(T));
-  RunMultiply(p);
+  // Nothing may be in it for a great number of rows.
+  if (Count(shape, shape.size()) != 0) RunMultiply(p);
 }
 
 void* CreateMultiply(TF_OpKernelConstruction* construction) {
@@ -348,7 +349,7 @@ void ComputeWaveletModulus(void* state, TF_OpKernelContext* context) {
     return call.Fail("Expected x (batch, height, width, parts*n), filters (2, f, *window), rows and "
                      "columns with one axis. " + received);
   }
-  const int64_t window = f[2] * f[3];
+  const int64_t window = Count({f[2], f[3]}, 2);
   if (window < 1 || window > 4096 || f[1] < 1 || f[1] > 4096 || rows[0] < f[2] ||
       columns[0] < f[3] || x[1] > INT32_MAX || x[2] > INT32_MAX) {
     return call.Fail("Expected 1 to 4096 filters of at most 4096 places, and as many rows and "
@@ -361,6 +362,9 @@ void ComputeWaveletModulus(void* state, TF_OpKernelContext* context) {
   p.row_stride = attributes.row_stride, p.column_stride = attributes.column_stride;
   p.out_height = (rows[0] - f[2]) / p.row_stride + 1;
   p.out_width = (columns[0] - f[3]) / p.column_stride + 1;
+  // The kernels' scratch grows with the strides.
+  if (p.out_height == 1) p.row_stride = 1;
+  if (p.out_width == 1) p.column_stride = 1;
   p.rows = static_cast<const int*>(tf->TensorData(inputs[2]));
   p.columns = static_cast<const int*>(tf->TensorData(inputs[3]));
   for (int64_t i = 0; i < rows[0]; ++i) {
