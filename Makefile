@@ -7,10 +7,12 @@ RUN := TF_CPP_MIN_LOG_LEVEL=3 $(VENV)/bin/python
 JOBS ?= 2
 PYTEST_ARGS ?=
 CALLS ?= 100000
+TENSORFLOWS ?= 2.16.2 2.18.1 2.20.0 2.21.0
 # The native operations are built again whenever one of these changes.
 NATIVE_FILES := $(wildcard custom_ops/*/*.cc custom_ops/*/*.h custom_ops/include/*/*.h)
 
-.PHONY: help demo test lint format test-jax test-oldest test-tfmot fuzz wheel clean
+.PHONY: help demo test lint format test-jax test-oldest test-tfmot \
+    test-tensorflow fuzz wheel clean
 
 help:
 	@echo "make demo         train, prune by phase, export and plot (examples/phase_matters.py)"
@@ -19,6 +21,7 @@ help:
 	@echo "make test-jax     the tests that hold on every backend, on JAX, without TensorFlow"
 	@echo "make test-oldest  every test on Keras 3.5 and TensorFlow 2.16"
 	@echo "make test-tfmot   our tf_keras layers under the real TF-MOT, in an environment of their own"
+	@echo "make test-tensorflow  the one native library under several versions of TensorFlow"
 	@echo "make fuzz         random calls of the native operations under sanitizers (CALLS=1000000)"
 	@echo "make wheel        build the wheel into dist/"
 
@@ -51,6 +54,12 @@ test-oldest: .venv-oldest/.installed
 test-tfmot: $(VENV)/.installed-dev .venv-tfmot/.installed
 	KERAS_PHASE_TFMOT_PYTHON=$(CURDIR)/.venv-tfmot/bin/python $(RUN) -m pytest -n $(JOBS) tests/legacy \
 	    $(PYTEST_ARGS)
+
+# The library is built once, by the first environment.
+test-tensorflow: $(VENV)/.installed-dev $(TENSORFLOWS:%=.venv-tf-%/.installed)
+	@set -e; for version in $(TENSORFLOWS); do echo "TensorFlow $$version"; \
+	    KERAS_PHASE_NATIVE=require TF_CPP_MIN_LOG_LEVEL=3 .venv-tf-$$version/bin/python -m pytest \
+	    -q -n $(JOBS) tests/ops/test_native*.py tests/ops/test_phase_matmul.py $(PYTEST_ARGS); done
 
 # Addresses, leaks and undefined behaviour; then races between four threads that call.
 fuzz: $(VENV)/.installed-dev
@@ -90,6 +99,11 @@ $(VENV)/.installed-dev: setup.py $(NATIVE_FILES)
 .venv-tfmot/.installed: setup.py $(NATIVE_FILES)
 	$(call environment,.venv-tfmot)
 	.venv-tfmot/bin/python -m pip install -q -e '.[tensorflow,tfmot]'
+	@touch $@
+
+.venv-tf-%/.installed: setup.py
+	$(call environment,.venv-tf-$*)
+	KERAS_PHASE_NATIVE=0 .venv-tf-$*/bin/python -m pip install -q -e '.[dev]' 'tensorflow==$*'
 	@touch $@
 
 define environment

@@ -1,6 +1,8 @@
-"""Time of `import keras_phase` beyond `import keras`, the median of fresh processes.
+"""Time of `import keras_phase` beyond `import keras`, and of loading the native library.
 
-python benchmarks/import_time.py
+The median of fresh processes.
+
+    python benchmarks/import_time.py
 """
 
 import statistics
@@ -9,20 +11,26 @@ import sys
 from pathlib import Path
 
 _PROCESSES = 10
-_CODE = (
-    "import keras, time; t = time.perf_counter(); import keras_phase;print(time.perf_counter() - t)"
-)
+_TIMED = {
+    "import keras_phase": "import keras; TIME(); import keras_phase; TIME()",
+    "native library": "import keras_phase; from keras_phase.ops import native; "
+    "TIME(); assert native.unavailable_reason() is None; TIME()",
+}
+_CLOCK = "import time; times = []; TIME = lambda: times.append(time.perf_counter()); "
+
+
+def seconds(code: str) -> float:
+    """Between the two calls of `TIME()`, in a process of its own."""
+    command = [sys.executable, "-c", f"{_CLOCK}{code}; print(times[1] - times[0])"]
+    root = Path(__file__).parent.parent
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    return float(done.stdout)
+
 
 if __name__ == "__main__":
-    root = Path(__file__).parent.parent
-    seconds = [
-        float(
-            subprocess.run(
-                [sys.executable, "-c", _CODE], cwd=root, capture_output=True, text=True, check=True
-            ).stdout
+    for what, code in _TIMED.items():
+        found = [seconds(code) for _ in range(_PROCESSES)]
+        print(
+            f"{what}: median {statistics.median(found):.3f} s of {_PROCESSES}, "
+            f"at most {max(found):.3f} s"
         )
-        for _ in range(_PROCESSES)
-    ]
-    print(
-        f"median {statistics.median(seconds):.3f} s of {_PROCESSES}, at most {max(seconds):.3f} s"
-    )
