@@ -480,6 +480,7 @@ def distance(matrix):
     return np.abs(matrix @ matrix.T - np.eye(len(matrix))).max()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "jit_compile"),
     [

@@ -46,6 +46,7 @@ def output(model, name, **call):
     return ops.convert_to_numpy(model(data(name), **call))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("algebra", algebras.names())
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_algebra(name, algebra):
@@ -99,6 +100,7 @@ def test_parameters(algebra):
         assert model.count_params() == transformer_parameters(d, width, layers, ratio, 11)
 
 
+@pytest.mark.slow
 def test_the_networks_of_the_papers_have_their_sizes():
     """ResNet-20 for CIFAR-10 has 0.27 million parameters, MobileNet 4.2 million."""
     model = resnet((32, 32, 3), 10, algebra="real")
@@ -297,6 +299,7 @@ def test_mixed_precision(name, policy):
 # Equal budgets.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "algebra"),
     [("resnet", "quaternion"), ("mobilenet", "real"), ("transformer", "complex")],
