@@ -23,7 +23,7 @@ from absl import app, flags
 from keras_phase import algebras
 from keras_phase.ops import dispatch, native
 from keras_phase.ops.product import expand_kernel
-from pairing import compare, write
+from pairing import compare, limit_threads, write
 
 _THREADS = flags.DEFINE_integer("threads", 1, "Threads of both sides.")
 _ROUNDS = flags.DEFINE_integer("rounds", 15, "Paired rounds.")
@@ -170,7 +170,7 @@ def _torch_form(what: str, product: Callable, arrays: tuple) -> Callable[[], Any
 
 def main(argv: list[str]) -> None:
     del argv
-    tf.config.threading.set_intra_op_parallelism_threads(_THREADS.value)
+    limit_threads(_THREADS.value)
     reason = native.unavailable_reason()
     if reason is not None:
         raise SystemExit(f"nothing to time: {reason}")

@@ -24,7 +24,7 @@ from absl import app, flags
 
 from keras_phase import algebras
 from keras_phase.ops import dispatch, native, phase_matmul, product
-from pairing import compare, write
+from pairing import compare, limit_threads, write
 
 _CASES = flags.DEFINE_list("cases", ["multiply", "wavelet", "lowest", "coded"], "What to time.")
 _THREADS = flags.DEFINE_integer("threads", 1, "Threads of both sides.")
@@ -246,7 +246,7 @@ _MAKERS = {"multiply": multiply, "wavelet": wavelet, "lowest": lowest, "coded": 
 
 def main(argv: list[str]) -> None:
     del argv
-    tf.config.threading.set_intra_op_parallelism_threads(_THREADS.value)
+    limit_threads(_THREADS.value)
     reason = native.unavailable_reason()
     if reason is not None:
         raise SystemExit(f"nothing to time: {reason}")

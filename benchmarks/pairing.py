@@ -59,6 +59,19 @@ def compare(
     )
 
 
+def limit_threads(num_threads: int) -> None:
+    """Let TensorFlow and NumPy use that many threads; TensorFlow must not have run yet.
+
+    In TensorFlow both kinds: operations that do not wait for each other run side by side too.
+    """
+    import tensorflow as tf
+    import threadpoolctl
+
+    tf.config.threading.set_intra_op_parallelism_threads(num_threads)
+    tf.config.threading.set_inter_op_parallelism_threads(num_threads)
+    threadpoolctl.threadpool_limits(num_threads)
+
+
 def environment() -> dict[str, str]:
     """Date, machine and versions, the last columns of every result."""
     versions = {name: importlib.metadata.version(name) for name in ("tensorflow", "keras", "numpy")}

@@ -11,7 +11,7 @@ namespace KERAS_PHASE_SET {
 
 constexpr int kTileRows = KERAS_PHASE_ROWS;
 constexpr int kTileVectors = 2;
-constexpr int64_t kMaxDepth = 256;
+constexpr int64_t kMaxDepth = 512;
 // Rows of the packed A lie this far apart: not a power of two, for the sake of the cache's sets.
 constexpr int64_t kRowStride = kMaxDepth + 16;
 constexpr int64_t kMaxRows = 448;
@@ -75,18 +75,35 @@ static size_t Scratch(const Bilinear<T>& p) {
   return PackedA(p) + p.beta.rows * panel * (kMaxDepth + kTileRows) + panel;
 }
 
-// One linear combination of vectors that lie `stride` numbers apart; `gate` may be null.
-template <typename T>
-static inline typename Simd<T>::Vector Combine(const Combination<T>& c, int row, const T* data,
-                                               int64_t stride, const T* gate = nullptr) {
-  const typename Simd<T>::Vector zero = {};
-  typename Simd<T>::Vector sum = {};
+// One linear combination of kVectors neighbouring vectors, from places `stride` numbers apart;
+// `gate` may be null. Several at a time share the look-up of the terms.
+template <typename T, int kVectors>
+static inline void Combine(const Combination<T>& c, int row, const T* data, int64_t stride,
+                           const T* gate, typename Simd<T>::Vector (&sum)[kVectors]) {
+  typedef Simd<T> S;
+  const typename S::Vector zero = {};
+  for (int v = 0; v < kVectors; ++v) sum[v] = zero;
   for (int t = c.start[row]; t < c.start[row + 1]; ++t) {
-    typename Simd<T>::Vector x = Simd<T>::Load(data + c.index[t] * stride);
-    if (gate != nullptr) x = Simd<T>::Load(gate + c.index[t] * stride) > zero ? x : zero;
-    sum += c.coefficient[t] * x;
+    const T coefficient = c.coefficient[t];
+    const int64_t place = c.index[t] * stride;
+    for (int v = 0; v < kVectors; ++v) {
+      typename S::Vector x = S::Load(data + place + v * S::kLanes);
+      if (gate != nullptr) x = S::Load(gate + place + v * S::kLanes) > zero ? x : zero;
+      sum[v] += coefficient * x;
+    }
   }
-  return sum;
+}
+
+template <typename T, int kVectors>
+static inline void CombineTo(const Combination<T>& c, int row, const T* data, int64_t stride,
+                             const T* gate, T* out) {
+  typename Simd<T>::Vector sum[kVectors];
+  if (gate == nullptr) {
+    Combine<T, kVectors>(c, row, data, stride, nullptr, sum);
+  } else {
+    Combine<T, kVectors>(c, row, data, stride, gate, sum);
+  }
+  for (int v = 0; v < kVectors; ++v) Simd<T>::Store(out + v * Simd<T>::kLanes, sum[v]);
 }
 
 template <typename T>
@@ -104,10 +121,13 @@ static inline T CombineOne(const Combination<T>& c, int row, const T* data, int6
 template <typename T>
 static inline void CombineLine(const Combination<T>& c, int row, const T* data, int64_t stride,
                                int64_t size, T* out, const T* gate) {
-  constexpr int lanes = Simd<T>::kLanes;
+  constexpr int lanes = Simd<T>::kLanes, many = 8;
   int64_t i = 0;
+  for (; i + many * lanes <= size; i += many * lanes) {
+    CombineTo<T, many>(c, row, data + i, stride, gate ? gate + i : nullptr, out + i);
+  }
   for (; i + lanes <= size; i += lanes) {
-    Simd<T>::Store(out + i, Combine(c, row, data + i, stride, gate ? gate + i : nullptr));
+    CombineTo<T, 1>(c, row, data + i, stride, gate ? gate + i : nullptr, out + i);
   }
   for (; i < size; ++i) {
     out[i] = CombineOne(c, row, data + i, stride, gate ? gate + i : nullptr);
@@ -182,10 +202,7 @@ static void PackB(const Bilinear<T>& p, int64_t depth0, int64_t depth, int64_t c
         const T* source = origin + k * p.b.row;
         const T* gate = p.gate_b ? p.gate_b + offset + k * p.b.row : nullptr;
         if (columns == panel) {
-          for (int v = 0; v < kTileVectors; ++v) {
-            const T* g = gate ? gate + v * lanes : nullptr;
-            Simd<T>::Store(line + v * lanes, Combine(p.beta, r, source + v * lanes, component, g));
-          }
+          CombineTo<T, kTileVectors>(p.beta, r, source, component, gate, line);
           continue;
         }
         CombineLine(p.beta, r, source, component, columns, line, gate);
@@ -200,7 +217,9 @@ static void PackB(const Bilinear<T>& p, int64_t depth0, int64_t depth, int64_t c
           typename Simd<T>::Vector square[lanes];
 #pragma GCC unroll 16
           for (int j = 0; j < lanes; ++j) {
-            square[j] = Combine(p.beta, r, origin + (j0 + j) * p.b.column + k, component);
+            typename Simd<T>::Vector one[1];
+            Combine<T, 1>(p.beta, r, origin + (j0 + j) * p.b.column + k, component, nullptr, one);
+            square[j] = one[0];
           }
           Transpose<T>(square);
 #pragma GCC unroll 16
@@ -268,9 +287,10 @@ static void WriteOut(const Bilinear<T>& p, const T* tiles, int rows, int64_t row
     }
     for (int i = 0; i < rows; ++i) {
       T* out = p.out.data + c * p.out.component + (row + i) * p.out.row + column;
+      typename Simd<T>::Vector sums[kTileVectors];
+      Combine<T, kTileVectors>(p.gamma, c, tiles + i * panel, tile, nullptr, sums);
       for (int64_t j = 0; j < columns; j += lanes) {
-        typename Simd<T>::Vector sum = Combine(p.gamma, c, tiles + i * panel + j, tile);
-        sum += Simd<T>::Load(bias + j);
+        typename Simd<T>::Vector sum = sums[j / lanes] + Simd<T>::Load(bias + j);
         if (j + lanes <= columns) {
           if (add) sum += Simd<T>::Load(out + j);
           Simd<T>::Store(out + j, relu ? (sum < zero ? zero : sum) : sum);
