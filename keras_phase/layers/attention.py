@@ -20,7 +20,6 @@ Tensor = Any
 class MultiHeadAttentionBody(AlgebraLayerMixin):
     """The logic of `AlgebraMultiHeadAttention`, for any Keras base class."""
 
-    # What it is made of, besides its own logic.
     _stock_layers: Any = keras.layers
     _projection_class = AlgebraProjection
     _rotary_class = RotaryPhaseEncoding

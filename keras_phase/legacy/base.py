@@ -44,6 +44,19 @@ for _schedule in (
     register(_schedule)
 
 
+class SeedState(tf_keras.layers.Layer):
+    """Shows the variable of a seed generator to saved functions, and to nobody as a weight."""
+
+    def __init__(self, state: Any):
+        super().__init__(name="seed_state", trainable=False)
+        self.state = state
+
+    @property
+    def non_trainable_weights(self) -> list[Any]:
+        """None."""
+        return []
+
+
 class LegacyMixin:
     """Stands before a body: translates between it and tf_keras."""
 
@@ -51,8 +64,7 @@ class LegacyMixin:
         super().__init__(*args, **kwargs)
         generator = getattr(self, "seed_generator", None)
         if generator is not None:
-            # Saved functions must know the variable, which is none of the layer's weights.
-            self._track_trackable(generator.state.value, "seed_generator_state")
+            self.seed_state = SeedState(generator.state.value)
 
     def _admit(self, x: Any) -> Any:
         if "complex" in str(getattr(x, "dtype", "")):
