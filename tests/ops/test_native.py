@@ -208,59 +208,74 @@ def test_bad_shapes_are_invalid_arguments(a, b, product, words):
     assert words in str(error.value)
 
 
-def run(code, tmp_path, **environment):
-    return subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "KERAS_PHASE_NATIVE": "auto", **environment},
-        cwd=tmp_path,
+BAD = {
+    "missing": (None, None, "no native library", 0),
+    "other file": (b"not a library", {"abi": NOW, "size": 13}, "does not load", 1),
+    "cut": (b"cut", {"abi": NOW, "size": 13}, f"expected 13 bytes of ABI {NOW}, found 3 bytes", 1),
+    "old": (b"old", {"abi": 0, "size": 3}, "found 3 bytes of ABI 0", 1),
+}
+# A damaged library may end a process, so another one tries them.
+LOAD = """
+import json, os, pathlib, sys, warnings
+import numpy as np
+import keras_phase
+from keras_phase.ops import native
+
+def tried(setting, function):
+    os.environ["KERAS_PHASE_NATIVE"] = setting
+    native._load.cache_clear()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            return function(), len(caught)
+        except (RuntimeError, ValueError) as error:
+            return f"{type(error).__name__}: {error}", len(caught)
+
+found = {}
+for folder in map(pathlib.Path, sys.argv[1:]):
+    native.LIBRARY, native.RECORD = folder / "lib.so", folder / "build.json"
+    reason = tried("auto", native.unavailable_reason)
+    shape = keras_phase.AlgebraDense(3)(np.ones((1, 4), "float32")).shape
+    found[folder.name] = *reason, list(shape), tried("require", native.unavailable_reason)[0]
+named = lambda: keras_phase.AlgebraDense(3, method="native")
+found["settings"] = [tried(setting, named)[0] for setting in ("0", "maybe")]
+print(json.dumps(found))
+"""
+
+
+@pytest.fixture(scope="module")
+def tried(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("libraries")
+    for name, (content, record, *_) in BAD.items():
+        (folder / name).mkdir()
+        if content is not None:
+            (folder / name / "lib.so").write_bytes(content)
+            (folder / name / "build.json").write_text(json.dumps(record))
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD, *(str(folder / name) for name in BAD)],
+        env={**os.environ, "PYTHONPATH": f"{keras_phase.__path__[0]}/.."},
         capture_output=True,
         text=True,
         check=False,
     )
-
-
-LOAD = """
-import pathlib, warnings
-from keras_phase.ops import native
-native.LIBRARY, native.RECORD = pathlib.Path("lib.so"), pathlib.Path("build.json")
-with warnings.catch_warnings(record=True) as caught:
-    warnings.simplefilter("always")
-    print(native.unavailable_reason())
-print(len(caught), "warnings")
-import keras_phase, numpy as np
-print(keras_phase.AlgebraDense(3)(np.ones((1, 4), "float32")).shape)
-"""
-
-
-@pytest.mark.parametrize(
-    ("content", "record", "words", "warnings"),
-    [
-        (None, None, "no native library", 0),
-        (b"not a library", {"abi": 1, "size": 13}, "does not load", 1),
-        (b"cut", {"abi": NOW, "size": 13}, f"expected 13 bytes of ABI {NOW}, found 3 bytes", 1),
-        (b"old", {"abi": 0, "size": 3}, "found 3 bytes of ABI 0", 1),
-    ],
-)
-def test_a_bad_library_is_left_alone_with_one_warning(content, record, words, warnings, tmp_path):
-    if content is not None:
-        (tmp_path / "lib.so").write_bytes(content)
-        (tmp_path / "build.json").write_text(json.dumps(record))
-    environment = {"PYTHONPATH": str(keras_phase.__path__[0]) + "/.."}
-    done = run(LOAD, tmp_path, **environment)
     assert done.returncode == 0, done.stderr
-    assert words in done.stdout and f"{warnings} warnings" in done.stdout
-    assert "(1, 6)" in done.stdout
-    done = run(LOAD, tmp_path, **{**environment, "KERAS_PHASE_NATIVE": "require"})
-    assert "KERAS_PHASE_NATIVE=require" in done.stderr and words in done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
 
 
-def test_switched_off_by_the_environment(tmp_path):
-    code = "import keras_phase; keras_phase.AlgebraDense(3, method='native')"
-    environment = {"PYTHONPATH": str(keras_phase.__path__[0]) + "/.."}
-    done = run(code, tmp_path, **{**environment, "KERAS_PHASE_NATIVE": "0"})
-    assert "KERAS_PHASE_NATIVE=0" in done.stderr and "ValueError" in done.stderr
-    done = run(code, tmp_path, **{**environment, "KERAS_PHASE_NATIVE": "maybe"})
-    assert "Expected the environment variable KERAS_PHASE_NATIVE" in done.stderr
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_library_is_left_alone_with_one_warning(name, tried):
+    reason, count, shape, required = tried[name]
+    *_, words, warnings = BAD[name]
+    assert words in reason
+    assert count == warnings
+    assert shape == [1, 6]
+    assert "KERAS_PHASE_NATIVE=require" in required and words in required
+
+
+def test_switched_off_by_the_environment(tried):
+    off, unknown = tried["settings"]
+    assert off.startswith("ValueError") and "KERAS_PHASE_NATIVE=0" in off
+    assert "Expected the environment variable KERAS_PHASE_NATIVE" in unknown
 
 
 @needs_library
