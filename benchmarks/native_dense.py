@@ -11,7 +11,6 @@ Shapes are batch x real width, to the same real width. Peers:
     python benchmarks/native_dense.py [--threads 1]
 """
 
-import dataclasses
 import importlib.util
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -21,9 +20,9 @@ import tensorflow as tf
 from absl import app, flags
 
 from keras_phase import algebras
-from keras_phase.ops import dispatch, native
+from keras_phase.ops import dispatch
 from keras_phase.ops.product import expand_kernel
-from pairing import compare, limit_threads, write
+from pairing import Case, compare_native
 
 _THREADS = flags.DEFINE_integer("threads", 1, "Threads of both sides.")
 _ROUNDS = flags.DEFINE_integer("rounds", 15, "Paired rounds.")
@@ -42,8 +41,8 @@ WORK = 2e8
 Forms = dict[str, Callable[[], Any]]
 
 
-def cases() -> Iterator[tuple[dict[str, Any], int, Callable[[], Any], Forms]]:
-    """Name of a case, calls a round, our form, those of the peers."""
+def cases() -> Iterator[Case]:
+    """Every algebra and shape, forward and in training."""
     rng = np.random.default_rng(0)
     for name, shapes in SHAPES.items():
         if _ALGEBRAS.value and name not in _ALGEBRAS.value:
@@ -170,17 +169,7 @@ def _torch_form(what: str, product: Callable, arrays: tuple) -> Callable[[], Any
 
 def main(argv: list[str]) -> None:
     del argv
-    limit_threads(_THREADS.value)
-    reason = native.unavailable_reason()
-    if reason is not None:
-        raise SystemExit(f"nothing to time: {reason}")
-    rows = []
-    for row, calls, ours, peers in cases():
-        for name, peer in peers.items():
-            result = compare(ours, peer, _ROUNDS.value, calls)
-            settings = {"threads": _THREADS.value, "instructions": native.instruction_set()}
-            rows.append({**row, "peer": name, **settings, **dataclasses.asdict(result)})
-    write(f"native_dense_{_THREADS.value}", rows)
+    compare_native("native_dense", cases(), _THREADS.value, _ROUNDS.value)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@
     python benchmarks/native_operations.py [--cases multiply,wavelet,lowest,coded] [--threads 1]
 """
 
-import dataclasses
 import importlib.util
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -24,7 +23,7 @@ from absl import app, flags
 
 from keras_phase import algebras
 from keras_phase.ops import dispatch, native, phase_matmul, product
-from pairing import compare, limit_threads, write
+from pairing import compare_native
 
 _CASES = flags.DEFINE_list("cases", ["multiply", "wavelet", "lowest", "coded"], "What to time.")
 _THREADS = flags.DEFINE_integer("threads", 1, "Threads of both sides.")
@@ -246,25 +245,9 @@ _MAKERS = {"multiply": multiply, "wavelet": wavelet, "lowest": lowest, "coded": 
 
 def main(argv: list[str]) -> None:
     del argv
-    limit_threads(_THREADS.value)
-    reason = native.unavailable_reason()
-    if reason is not None:
-        raise SystemExit(f"nothing to time: {reason}")
-    rows = []
-    for case in _CASES.value:
-        for row, ours, peers in _MAKERS[case]():
-            for name, peer in peers.items():
-                result = compare(ours, peer, _ROUNDS.value, calls=2)
-                rows.append(
-                    {
-                        **row,
-                        "peer": name,
-                        "threads": _THREADS.value,
-                        "instructions": native.instruction_set(),
-                        **dataclasses.asdict(result),
-                    }
-                )
-    write(f"native_operations_{_THREADS.value}", rows)
+    chosen = (pair for case in _CASES.value for pair in _MAKERS[case]())
+    cases = ((row, 2, ours, peers) for row, ours, peers in chosen)
+    compare_native("native_operations", cases, _THREADS.value, _ROUNDS.value)
 
 
 if __name__ == "__main__":

@@ -8,11 +8,12 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import keras_phase
+from keras_phase.ops import native
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -59,14 +60,37 @@ def compare(
     )
 
 
-def limit_threads(num_threads: int) -> None:
-    """Let TensorFlow and NumPy use that many threads; TensorFlow must not have run yet.
+Case = tuple[dict[str, Any], int, Callable[[], Any], dict[str, Callable[[], Any]]]
 
-    In TensorFlow both kinds: operations that do not wait for each other run side by side too.
+
+def compare_native(name: str, cases: Iterable[Case], num_threads: int, rounds: int) -> None:
+    """Compare forms with native operations with those of peers, and write `NAME_THREADS.csv`.
+
+    Args:
+        name: of the result.
+        cases: what is compared, as columns of the result; calls a round; our form; the peers'. They
+            are made when it is their turn.
+        num_threads: of both sides; TensorFlow must not have run yet.
+        rounds: paired rounds.
     """
+    _limit_threads(num_threads)
+    reason = native.unavailable_reason()
+    if reason is not None:
+        raise SystemExit(f"nothing to time: {reason}")
+    settings = {"threads": num_threads, "instructions": native.instruction_set()}
+    rows = []
+    for row, calls, ours, peers in cases:
+        for peer, form in peers.items():
+            result = dataclasses.asdict(compare(ours, form, rounds, calls))
+            rows.append({**row, "peer": peer, **settings, **result})
+    write(f"{name}_{num_threads}", rows)
+
+
+def _limit_threads(num_threads: int) -> None:
     import tensorflow as tf
     import threadpoolctl
 
+    # Both kinds: TensorFlow runs operations that do not wait for each other side by side, too.
     tf.config.threading.set_intra_op_parallelism_threads(num_threads)
     tf.config.threading.set_inter_op_parallelism_threads(num_threads)
     threadpoolctl.threadpool_limits(num_threads)

@@ -108,9 +108,11 @@ def _coded(
         kernel = ops.convert_to_numpy(layer.kernel)[None]
     else:
         return None
-    found = _fewest_bits(kernel, algebra) if phase_bits is None else None
-    if phase_bits is not None:
-        found = phase_bits, _encoded(kernel, algebra, phase_bits, layer.name)
+    zeros = _has_zeros(kernel)
+    if phase_bits is None:
+        found = _fewest_bits(kernel, algebra, zeros)
+    else:
+        found = phase_bits, _encoded(kernel, algebra, phase_bits, zeros, layer.name)
     if found is None:
         return None
     bits, coded = found
@@ -119,7 +121,7 @@ def _coded(
         layer.get_config()["activation"],
         layer.use_bias,
         phase_bits=bits,
-        zeros=_has_zeros(kernel),
+        zeros=zeros,
         algebra=algebra,
         name=layer.name,
         dtype=layer.dtype_policy,
@@ -127,10 +129,8 @@ def _coded(
     return new, coded
 
 
-def _encoded(kernel: np.ndarray, algebra: Algebra, bits: int, name: str) -> Coded:
-    coded = phase_matmul.encode(
-        kernel, phase_matmul.codebook(algebra, bits, zeros=_has_zeros(kernel))
-    )
+def _encoded(kernel: np.ndarray, algebra: Algebra, bits: int, zeros: bool, name: str) -> Coded:
+    coded = phase_matmul.encode(kernel, phase_matmul.codebook(algebra, bits, zeros))
     if not coded.distance <= TOLERANCE:
         raise ValueError(
             f"The kernel of the layer '{name}' is not made of {bits}-bit directions with one "
@@ -142,8 +142,7 @@ def _encoded(kernel: np.ndarray, algebra: Algebra, bits: int, name: str) -> Code
     return coded
 
 
-def _fewest_bits(kernel: np.ndarray, algebra: Algebra) -> tuple[int, Coded] | None:
-    zeros = _has_zeros(kernel)
+def _fewest_bits(kernel: np.ndarray, algebra: Algebra, zeros: bool) -> tuple[int, Coded] | None:
     if not _has_shared_moduli(kernel):
         return None
     for bits in range(1, phase_matmul.MAX_BITS + 1):

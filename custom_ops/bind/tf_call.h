@@ -2,7 +2,9 @@
 #ifndef KERAS_PHASE_TF_CALL_H_
 #define KERAS_PHASE_TF_CALL_H_
 
+#include <initializer_list>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "keras_phase/tf_c_api.h"
@@ -59,6 +61,29 @@ class Call {
   std::vector<TF_Tensor*> tensors_;
 };
 
+// A kernel's state, from the integer attributes of its op; what is not `valid` is an error.
+template <typename Attributes>
+Attributes* Read(TF_OpKernelConstruction* construction,
+                 std::initializer_list<std::pair<const char*, int64_t Attributes::*>> names,
+                 bool (*valid)(const Attributes&), const char* expected) {
+  TF_Status* s = tf->NewStatus();
+  Attributes* attributes = new Attributes;
+  for (const auto& [name, member] : names) {
+    if (tf->GetCode(s) == kOk) {
+      tf->OpKernelConstruction_GetAttrInt64(construction, name, &(attributes->*member), s);
+    }
+  }
+  if (tf->GetCode(s) == kOk && !valid(*attributes)) tf->SetStatus(s, kInvalidArgument, expected);
+  if (tf->GetCode(s) != kOk) tf->OpKernelConstruction_Failure(construction, s);
+  tf->DeleteStatus(s);
+  return attributes;
+}
+
+template <typename Attributes>
+void Delete(void* attributes) {
+  delete static_cast<Attributes*>(attributes);
+}
+
 std::vector<int64_t> Shape(const TF_Tensor* tensor);
 std::string Text(const std::vector<int64_t>& shape);
 // Product of the first `end` sizes; the largest number there is if it does not fit.
@@ -74,6 +99,7 @@ void RegisterOp(const char* op, std::vector<const char*> attrs, std::vector<cons
                 std::vector<const char*> outputs, TF_Status* s);
 
 void RegisterCodedMatMul(TF_Status* s);
+void RegisterWaveletModulus(TF_Status* s);
 
 }  // namespace keras_phase
 

@@ -2,8 +2,6 @@
 // bytes, scale (out), matrices (2^bits, d, d): entry [b, c] is what component c of the result gets of
 // component b of the input                                            -> (..., d out)
 
-#include <utility>
-
 #include "cpu/select.h"
 #include "keras_phase/coded.h"
 #include "tf_call.h"
@@ -84,22 +82,11 @@ void ComputeCoded(void* state, TF_OpKernelContext* context) {
 }
 
 void* CreateCoded(TF_OpKernelConstruction* construction) {
-  TF_Status* s = tf->NewStatus();
-  CodedAttributes* attributes = new CodedAttributes;
-  const std::pair<const char*, int64_t*> attrs[] = {{"relu", &attributes->relu},
-                                                    {"num_bias", &attributes->num_bias}};
-  for (const auto& [name, value] : attrs) {
-    if (tf->GetCode(s) == kOk) tf->OpKernelConstruction_GetAttrInt64(construction, name, value, s);
-  }
-  if (tf->GetCode(s) == kOk && attributes->num_bias > 1) {
-    tf->SetStatus(s, kInvalidArgument, "Expected at most one bias.");
-  }
-  if (tf->GetCode(s) != kOk) tf->OpKernelConstruction_Failure(construction, s);
-  tf->DeleteStatus(s);
-  return attributes;
+  using A = CodedAttributes;
+  return Read<A>(
+      construction, {{"relu", &A::relu}, {"num_bias", &A::num_bias}},
+      [](const A& a) { return a.num_bias <= 1; }, "Expected at most one bias.");
 }
-
-void DeleteCoded(void* state) { delete static_cast<CodedAttributes*>(state); }
 
 }  // namespace
 
@@ -107,7 +94,8 @@ void RegisterCodedMatMul(TF_Status* s) {
   RegisterOp("KerasPhaseCodedMatMul", {"T: {float}", "relu: int = 0", "num_bias: int >= 0"},
              {"x: T", "codes: uint8", "scale: T", "matrices: double", "bias: num_bias * T"},
              {"out: T"}, s);
-  RegisterKernel("KerasPhaseCodedMatMul", kFloatType, CreateCoded, ComputeCoded, DeleteCoded, s);
+  RegisterKernel("KerasPhaseCodedMatMul", kFloatType, CreateCoded, ComputeCoded, Delete<CodedAttributes>,
+                 s);
 }
 
 }  // namespace keras_phase

@@ -9,24 +9,18 @@
 // KerasPhaseRescale(w, keep, gain...): w (d, ...), keep and [gain] (1, ...)  -> (d, ...)
 // KerasPhaseMultiply(a, b, table; sum): a, b (..., d n), one of them perhaps a single row (d n); table
 //   (d, d, d): out_k = sum_ij table[i, j, k] a_i b_j                 -> (..., d n), or with sum (d n)
-// KerasPhaseWaveletModulus(x, filters, rows, columns, slope...; row_stride, column_stride, parts,
-//   result): x (batch, height, width, parts n), filters (2, f, *window)
-//   result 0, moduli, and 2, real parts of the responses             -> (batch, *places, n, f)
-//   result 1, responses                                                -> (2, batch, *places, n, f)
-//   with a slope of that shape                                         -> the gradient by x
+// KerasPhaseWaveletModulus: tf_wavelet.cc
 // KerasPhaseCodedMatMul: tf_coded.cc
 
 #include "tf_ops.h"
 
 #include <cstring>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "cpu/select.h"
 #include "keras_phase/bilinear.h"
 #include "keras_phase/multiply.h"
-#include "keras_phase/wavelet_modulus.h"
 #include "tf_call.h"
 
 namespace keras_phase {
@@ -160,9 +154,13 @@ void ComputeBilinear(void* state, TF_OpKernelContext* context) {
   }
 }
 
+struct RescaleAttributes {
+  int64_t num_gain = 0;
+};
+
 template <typename T>
 void ComputeRescale(void* state, TF_OpKernelContext* context) {
-  const int64_t num_gain = *static_cast<int64_t*>(state);
+  const int64_t num_gain = static_cast<RescaleAttributes*>(state)->num_gain;
   Call call(context);
   const TF_Tensor* inputs[3];
   for (int i = 0; i < 2 + num_gain; ++i) {
@@ -186,55 +184,43 @@ void ComputeRescale(void* state, TF_OpKernelContext* context) {
 }
 
 void* CreateRescale(TF_OpKernelConstruction* construction) {
-  TF_Status* s = tf->NewStatus();
-  int64_t* num_gain = new int64_t(0);
-  tf->OpKernelConstruction_GetAttrInt64(construction, "num_gain", num_gain, s);
-  if (tf->GetCode(s) == kOk && (*num_gain < 0 || *num_gain > 1)) {
-    tf->SetStatus(s, kInvalidArgument, "Expected at most one gain.");
-  }
-  if (tf->GetCode(s) != kOk) tf->OpKernelConstruction_Failure(construction, s);
-  tf->DeleteStatus(s);
-  return num_gain;
+  using A = RescaleAttributes;
+  return Read<A>(
+      construction, {{"num_gain", &A::num_gain}},
+      [](const A& a) { return a.num_gain >= 0 && a.num_gain <= 1; }, "Expected at most one gain.");
 }
 
-void DeleteRescale(void* state) { delete static_cast<int64_t*>(state); }
+bool IsValid(const Attributes& a) {
+  if (a.product < kForward || a.product > kKernelGradient) return false;
+  const bool forward = a.product == kForward;
+  const int64_t most[] = {forward, forward, !forward, a.product == kKernelGradient};
+  const int64_t given[] = {a.relu, a.num_bias, a.num_gate, a.num_sums};
+  for (int i = 0; i < 4; ++i) {
+    if (given[i] < 0 || given[i] > most[i]) return false;
+  }
+  return true;
+}
 
 void* CreateBilinear(TF_OpKernelConstruction* construction) {
-  TF_Status* s = tf->NewStatus();
-  Attributes* attributes = new Attributes;
-  const std::pair<const char*, int64_t*> attrs[] = {{"product", &attributes->product},
-                                                    {"relu", &attributes->relu},
-                                                    {"num_bias", &attributes->num_bias},
-                                                    {"num_gate", &attributes->num_gate},
-                                                    {"num_sums", &attributes->num_sums}};
-  for (const auto& [name, value] : attrs) {
-    if (tf->GetCode(s) == kOk) tf->OpKernelConstruction_GetAttrInt64(construction, name, value, s);
-  }
-  if (tf->GetCode(s) == kOk) {
-    const int64_t product = attributes->product;
-    const bool known = product >= kForward && product <= kKernelGradient;
-    const int64_t most[] = {product == kForward, product == kForward, product != kForward,
-                            product == kKernelGradient};
-    const int64_t given[] = {attributes->relu, attributes->num_bias, attributes->num_gate,
-                             attributes->num_sums};
-    for (int i = 0; i < 4; ++i) {
-      if (!known || given[i] < 0 || given[i] > most[i]) {
-        tf->SetStatus(s, kInvalidArgument,
-                      "Expected product 0, with at most one bias and relu 0 or 1, product 1 with at "
-                      "most one gate, or product 2 with at most one gate and sums.");
-      }
-    }
-  }
-  if (tf->GetCode(s) != kOk) tf->OpKernelConstruction_Failure(construction, s);
-  tf->DeleteStatus(s);
-  return attributes;
+  using A = Attributes;
+  return Read<A>(construction,
+                 {{"product", &A::product},
+                  {"relu", &A::relu},
+                  {"num_bias", &A::num_bias},
+                  {"num_gate", &A::num_gate},
+                  {"num_sums", &A::num_sums}},
+                 IsValid,
+                 "Expected product 0, with at most one bias and relu 0 or 1, product 1 with at most "
+                 "one gate, or product 2 with at most one gate and sums.");
 }
 
-void DeleteBilinear(void* state) { delete static_cast<Attributes*>(state); }
+struct MultiplyAttributes {
+  int64_t sum = 0;
+};
 
 template <typename T>
 void ComputeMultiply(void* state, TF_OpKernelContext* context) {
-  const bool sum = *static_cast<int64_t*>(state) != 0;
+  const bool sum = static_cast<MultiplyAttributes*>(state)->sum != 0;
   Call call(context);
   const TF_Tensor* inputs[3];
   for (int i = 0; i < 3; ++i) {
@@ -286,147 +272,9 @@ void ComputeMultiply(void* state, TF_OpKernelContext* context) {
 }
 
 void* CreateMultiply(TF_OpKernelConstruction* construction) {
-  TF_Status* s = tf->NewStatus();
-  int64_t* sum = new int64_t(0);
-  tf->OpKernelConstruction_GetAttrInt64(construction, "sum", sum, s);
-  if (tf->GetCode(s) != kOk) tf->OpKernelConstruction_Failure(construction, s);
-  tf->DeleteStatus(s);
-  return sum;
+  using A = MultiplyAttributes;
+  return Read<A>(construction, {{"sum", &A::sum}}, [](const A&) { return true; }, "");
 }
-
-void DeleteMultiply(void* state) { delete static_cast<int64_t*>(state); }
-
-struct WaveletAttributes {
-  int64_t row_stride = 1, column_stride = 1, parts = 1, result = 0, num_slope = 0;
-};
-
-// The terms of the sum over the window: pairs of opposite places, if all filters are conjugate
-// there, and single places.
-template <typename T>
-struct WindowTerms {
-  std::vector<int> first, second;
-  std::vector<T> real, imag;
-  int pairs = 0;
-
-  WindowTerms(const T* filters, int64_t num_filters, int64_t window) {
-    const auto value = [&](int part, int64_t f, int64_t place) {
-      return filters[(part * num_filters + f) * window + place];
-    };
-    bool conjugate = true;
-    for (int64_t f = 0; f < num_filters; ++f) {
-      for (int64_t i = 0; i < window; ++i) {
-        const int64_t j = window - 1 - i;
-        conjugate = conjugate && value(0, f, i) == value(0, f, j) && value(1, f, i) == -value(1, f, j);
-      }
-    }
-    if (conjugate) pairs = static_cast<int>(window / 2);
-    for (int64_t i = 0; i < window - pairs; ++i) {
-      first.push_back(static_cast<int>(i));
-      second.push_back(static_cast<int>(window - 1 - i));
-      for (int64_t f = 0; f < num_filters; ++f) {
-        real.push_back(value(0, f, i));
-        imag.push_back(value(1, f, i));
-      }
-    }
-  }
-};
-
-template <typename T>
-void ComputeWaveletModulus(void* state, TF_OpKernelContext* context) {
-  const WaveletAttributes& attributes = *static_cast<WaveletAttributes*>(state);
-  Call call(context);
-  const TF_Tensor* inputs[5];
-  for (int i = 0; i < 4 + attributes.num_slope; ++i) {
-    inputs[i] = call.Input(i);
-    if (inputs[i] == nullptr) return;
-  }
-  const std::vector<int64_t> x = Shape(inputs[0]), f = Shape(inputs[1]), rows = Shape(inputs[2]),
-                             columns = Shape(inputs[3]);
-  const std::string received = "Received: x.shape=" + Text(x) + ", filters.shape=" + Text(f) +
-                               ", rows.shape=" + Text(rows) + ", columns.shape=" + Text(columns);
-  if (x.size() != 4 || x[3] % attributes.parts || f.size() != 4 || f[0] != 2 ||
-      rows.size() != 1 || columns.size() != 1) {
-    return call.Fail("Expected x (batch, height, width, parts*n), filters (2, f, *window), rows and "
-                     "columns with one axis. " + received);
-  }
-  const int64_t window = Count({f[2], f[3]}, 2);
-  if (window < 1 || window > 4096 || f[1] < 1 || f[1] > 4096 || rows[0] < f[2] ||
-      columns[0] < f[3] || x[1] > INT32_MAX || x[2] > INT32_MAX) {
-    return call.Fail("Expected 1 to 4096 filters of at most 4096 places, and as many rows and "
-                     "columns as the window at least. " + received);
-  }
-  WaveletModulus<T> p;
-  p.batch = x[0], p.height = x[1], p.width = x[2], p.channels = x[3] / attributes.parts;
-  p.parts = static_cast<int>(attributes.parts), p.filters = static_cast<int>(f[1]);
-  p.window_height = f[2], p.window_width = f[3];
-  p.row_stride = attributes.row_stride, p.column_stride = attributes.column_stride;
-  p.out_height = (rows[0] - f[2]) / p.row_stride + 1;
-  p.out_width = (columns[0] - f[3]) / p.column_stride + 1;
-  // The kernels' scratch grows with the strides.
-  if (p.out_height == 1) p.row_stride = 1;
-  if (p.out_width == 1) p.column_stride = 1;
-  p.rows = static_cast<const int*>(tf->TensorData(inputs[2]));
-  p.columns = static_cast<const int*>(tf->TensorData(inputs[3]));
-  for (int64_t i = 0; i < rows[0]; ++i) {
-    if (p.rows[i] < -1 || p.rows[i] >= x[1]) {
-      return call.Fail("Expected rows from -1 to height - 1. " + received + ", rows[" +
-                       std::to_string(i) + "]=" + std::to_string(p.rows[i]));
-    }
-  }
-  for (int64_t i = 0; i < columns[0]; ++i) {
-    if (p.columns[i] < -1 || p.columns[i] >= x[2]) {
-      return call.Fail("Expected columns from -1 to width - 1. " + received + ", columns[" +
-                       std::to_string(i) + "]=" + std::to_string(p.columns[i]));
-    }
-  }
-  p.result = static_cast<Result>(attributes.result);
-  std::vector<int64_t> places = {x[0], p.out_height, p.out_width, p.channels, f[1]};
-  if (p.result == Result::kResponse) places.insert(places.begin(), 2);
-  const TF_Tensor* slope = attributes.num_slope ? inputs[4] : nullptr;
-  if (slope != nullptr && Shape(slope) != places) {
-    return call.Fail("Expected a slope of the shape " + Text(places) + ". " + received +
-                     ", slope.shape=" + Text(Shape(slope)));
-  }
-  p.out = call.Output<T>(slope ? x : places);
-  if (p.out == nullptr) return;
-  const WindowTerms<T> terms(static_cast<const T*>(tf->TensorData(inputs[1])), f[1], window);
-  p.terms = static_cast<int>(terms.first.size()), p.pairs = terms.pairs;
-  p.first = terms.first.data(), p.second = terms.second.data();
-  p.real = terms.real.data(), p.imag = terms.imag.data();
-  p.x = static_cast<const T*>(tf->TensorData(inputs[0]));
-  p.slope = slope ? static_cast<const T*>(tf->TensorData(slope)) : nullptr;
-  if (Count(x, 4) == 0) {  // nothing but padding, if anything at all
-    if (slope == nullptr) std::memset(p.out, 0, Count(places, places.size()) * sizeof(T));
-    return;
-  }
-  RunWaveletModulus(p);
-}
-
-void* CreateWaveletModulus(TF_OpKernelConstruction* construction) {
-  TF_Status* s = tf->NewStatus();
-  WaveletAttributes* attributes = new WaveletAttributes;
-  const std::pair<const char*, int64_t*> attrs[] = {{"row_stride", &attributes->row_stride},
-                                                    {"column_stride", &attributes->column_stride},
-                                                    {"parts", &attributes->parts},
-                                                    {"result", &attributes->result},
-                                                    {"num_slope", &attributes->num_slope}};
-  for (const auto& [name, value] : attrs) {
-    if (tf->GetCode(s) == kOk) tf->OpKernelConstruction_GetAttrInt64(construction, name, value, s);
-  }
-  if (tf->GetCode(s) == kOk &&
-      (attributes->row_stride < 1 || attributes->column_stride < 1 || attributes->parts < 1 ||
-       attributes->parts > 2 || attributes->result < 0 || attributes->result > 2 ||
-       (attributes->result == 2 && attributes->parts != 1) || attributes->num_slope > 1)) {
-    tf->SetStatus(s, kInvalidArgument,
-                  "Expected strides of at least 1, one or two parts, result 0, 1, or for one part 2, "
-                  "and at most one slope.");
-  }
-  if (tf->GetCode(s) != kOk) tf->OpKernelConstruction_Failure(construction, s);
-  tf->DeleteStatus(s);
-  return attributes;
-}
-
-void DeleteWaveletModulus(void* state) { delete static_cast<WaveletAttributes*>(state); }
 
 bool Register() {
   const char* reason = "";
@@ -439,29 +287,22 @@ bool Register() {
              {"a: T", "b: T", "factors: double", "bias: num_bias * T", "gate: num_gate * T"},
              {"out: T", "sums: num_sums * T"}, s);
   RegisterKernel("KerasPhaseBilinear", kFloatType, CreateBilinear, ComputeBilinear<float>,
-                 DeleteBilinear, s);
+                 Delete<Attributes>, s);
   RegisterKernel("KerasPhaseBilinear", kDoubleType, CreateBilinear, ComputeBilinear<double>,
-                 DeleteBilinear, s);
+                 Delete<Attributes>, s);
   RegisterOp("KerasPhaseRescale", {"T: {float, double}", "num_gain: int >= 0"},
              {"w: T", "keep: bool", "gain: num_gain * float"}, {"out: T"}, s);
   RegisterKernel("KerasPhaseRescale", kFloatType, CreateRescale, ComputeRescale<float>,
-                 DeleteRescale, s);
+                 Delete<RescaleAttributes>, s);
   RegisterKernel("KerasPhaseRescale", kDoubleType, CreateRescale, ComputeRescale<double>,
-                 DeleteRescale, s);
+                 Delete<RescaleAttributes>, s);
   RegisterOp("KerasPhaseMultiply", {"T: {float, double}", "sum: int = 0"},
              {"a: T", "b: T", "table: double"}, {"out: T"}, s);
   RegisterKernel("KerasPhaseMultiply", kFloatType, CreateMultiply, ComputeMultiply<float>,
-                 DeleteMultiply, s);
+                 Delete<MultiplyAttributes>, s);
   RegisterKernel("KerasPhaseMultiply", kDoubleType, CreateMultiply, ComputeMultiply<double>,
-                 DeleteMultiply, s);
-  RegisterOp("KerasPhaseWaveletModulus", {"T: {float, double}", "row_stride: int", "column_stride: int",
-              "parts: int", "result: int = 0", "num_slope: int >= 0"},
-             {"x: T", "filters: T", "rows: int32", "columns: int32", "slope: num_slope * T"},
-             {"out: T"}, s);
-  RegisterKernel("KerasPhaseWaveletModulus", kFloatType, CreateWaveletModulus,
-                 ComputeWaveletModulus<float>, DeleteWaveletModulus, s);
-  RegisterKernel("KerasPhaseWaveletModulus", kDoubleType, CreateWaveletModulus,
-                 ComputeWaveletModulus<double>, DeleteWaveletModulus, s);
+                 Delete<MultiplyAttributes>, s);
+  RegisterWaveletModulus(s);
   RegisterCodedMatMul(s);
   tf->DeleteStatus(s);
   return true;

@@ -5,45 +5,17 @@
 // be the copy that the linker keeps for everybody.
 
 #include "keras_phase/bilinear.h"
+#include "simd.h"
 
 namespace keras_phase {
 namespace KERAS_PHASE_SET {
 
 constexpr int kTileRows = KERAS_PHASE_ROWS;
-constexpr int kTileVectors = 2;
 constexpr int64_t kMaxDepth = 512;
 // Rows of the packed A lie this far apart: not a power of two, for the sake of the cache's sets.
 constexpr int64_t kRowStride = kMaxDepth + 16;
 constexpr int64_t kMaxRows = 448;
 constexpr int64_t kPanelBytes = 512 * 1024;
-
-template <typename T>
-struct Simd {
-  typedef T Vector __attribute__((vector_size(KERAS_PHASE_BYTES), may_alias));
-  typedef T Unaligned
-      __attribute__((vector_size(KERAS_PHASE_BYTES), aligned(sizeof(T)), may_alias));
-  static constexpr int kLanes = KERAS_PHASE_BYTES / sizeof(T);
-  static constexpr int kPanel = kTileVectors * kLanes;
-
-  static inline Vector Load(const T* p) { return *reinterpret_cast<const Unaligned*>(p); }
-  static inline void Store(T* p, Vector v) { *reinterpret_cast<Unaligned*>(p) = v; }
-};
-
-template <typename T>
-struct Integer;
-template <>
-struct Integer<float> {
-  typedef int Type;
-};
-template <>
-struct Integer<double> {
-  typedef long long Type;
-};
-
-static inline int64_t Min(int64_t a, int64_t b) { return a < b ? a : b; }
-static inline int64_t RoundUp(int64_t n, int64_t multiple) {
-  return (n + multiple - 1) / multiple * multiple;
-}
 
 // How far one pass reaches: the packed panel of B has to stay in the second-level cache.
 template <typename T>

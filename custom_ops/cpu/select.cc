@@ -116,18 +116,19 @@ thread_local Arena arena;
 // Multiplications that a thread takes at least: waking it up takes as long as a million.
 constexpr double kMinWork = 3e6;
 
-template <typename T>
+// A product cut into parts: by panels of columns, or by rows.
+template <typename Problem, typename Kernels>
 struct Cut {
-  const Bilinear<T>* problem;
-  const Kernels<T>* kernels;
+  const Problem* problem;
+  const Kernels* kernels;
   int parts;
   bool by_columns;
 };
 
-template <typename T>
+template <typename T, typename Problem, typename Kernels>
 void RunPart(void* context, int part) {
-  const Cut<T>& cut = *static_cast<Cut<T>*>(context);
-  const Bilinear<T>& p = *cut.problem;
+  const Cut<Problem, Kernels>& cut = *static_cast<Cut<Problem, Kernels>*>(context);
+  const Problem& p = *cut.problem;
   T* scratch = static_cast<T*>(arena.Get(cut.kernels->scratch(p) * sizeof(T)));
   if (cut.by_columns) {
     const int64_t panel = cut.kernels->panel, panels = (p.columns + panel - 1) / panel;
@@ -211,28 +212,6 @@ void WaveletPart(void* context, int part) {
 // Codes a thread looks up at least, times the rows and components: far cheaper than products.
 constexpr double kMinLookUps = 3e7;
 
-struct CodedCut {
-  const CodedMatMul* problem;
-  const CodedKernels* kernels;
-  int parts;
-  bool by_columns;
-};
-
-void CodedPart(void* context, int part) {
-  const CodedCut& cut = *static_cast<CodedCut*>(context);
-  const CodedMatMul& p = *cut.problem;
-  float* scratch = static_cast<float*>(arena.Get(cut.kernels->scratch(p) * sizeof(float)));
-  if (cut.by_columns) {
-    const int64_t panel = cut.kernels->panel, panels = (p.columns + panel - 1) / panel;
-    const int64_t begin = panels * part / cut.parts * panel;
-    const int64_t end = std::min(p.columns, panels * (part + 1) / cut.parts * panel);
-    cut.kernels->run(p, 0, p.rows, begin, end, scratch);
-  } else {
-    const int64_t begin = p.rows * part / cut.parts, end = p.rows * (part + 1) / cut.parts;
-    cut.kernels->run(p, begin, end, 0, p.columns, scratch);
-  }
-}
-
 }  // namespace
 
 const char* InstructionSet() { return Chosen().name; }
@@ -269,8 +248,8 @@ void RunBilinear(const Bilinear<T>& p) {
   const int64_t panels = (p.columns + kernels.panel - 1) / kernels.panel;
   const bool by_columns = panels >= 2 * parts && p.columns >= p.rows;
   if (!by_columns) parts = static_cast<int>(std::min<int64_t>(parts, p.rows));
-  Cut<T> cut = {&p, &kernels, parts, by_columns};
-  RunParts(parts, RunPart<T>, &cut);
+  Cut<Bilinear<T>, Kernels<T>> cut = {&p, &kernels, parts, by_columns};
+  RunParts(parts, RunPart<T, Bilinear<T>, Kernels<T>>, &cut);
 }
 
 template <typename T>
@@ -323,8 +302,8 @@ void RunCodedMatMul(const CodedMatMul& p) {
   int64_t parts = std::min<double>(NumThreads(), std::max(1.0, work / kMinLookUps));
   const bool by_columns = (p.columns + kernels.panel - 1) / kernels.panel >= 2 * parts;
   if (!by_columns) parts = std::min(parts, p.rows);
-  CodedCut cut = {&p, &kernels, static_cast<int>(parts), by_columns};
-  if (parts > 0) RunParts(cut.parts, CodedPart, &cut);
+  Cut<CodedMatMul, CodedKernels> cut = {&p, &kernels, static_cast<int>(parts), by_columns};
+  if (parts > 0) RunParts(cut.parts, RunPart<float, CodedMatMul, CodedKernels>, &cut);
 }
 
 template void RunWaveletModulus<float>(const WaveletModulus<float>&);

@@ -16,7 +16,7 @@ __all__ = ["AlgebraMultiHeadAttention", "RotaryPhaseEncoding"]
 
 
 @register
-class AlgebraProjection(LegacyKernelMixin, ProjectionBody, Layer):
+class AlgebraProjection(LegacyMixin, ProjectionBody, Layer):
     """`keras_phase.layers.AlgebraProjection` for tf_keras."""
 
 
@@ -117,4 +117,5 @@ class AlgebraMultiHeadAttention(LegacyKernelMixin, MultiHeadAttentionBody, Layer
 
 
 def _mask_of(x: Tensor) -> Tensor | None:
+    # As tf_keras's own attention: a call is handed the mask of its first input alone.
     return getattr(x, "_keras_mask", None)

@@ -38,6 +38,8 @@ _HOW = (
 )
 # The product, and its gradients by the input and by the kernel, as the op numbers them.
 FORWARD, INPUT_GRADIENT, KERNEL_GRADIENT = range(3)
+# What the wavelet op returns.
+MODULUS, RESPONSE, REAL_PART = range(3)
 # A trace started by one of these modules is saved, so it may hold stock operations only.
 _SAVING = ("keras.src.export", "tensorflow.python.saved_model", "tensorflow.lite", "tf2onnx")
 
@@ -140,9 +142,6 @@ def multiply(a: Tensor, b: Tensor, table: np.ndarray, sum_rows: bool = False) ->
     y = library().ops.keras_phase_multiply(a=a, b=b, table=table, sum=int(sum_rows))
     y.set_shape(a.shape[-1:] if sum_rows else b.shape if a.shape.rank == 1 else a.shape)
     return y
-
-
-MODULUS, RESPONSE, REAL_PART = range(3)
 
 
 def wavelet_modulus(

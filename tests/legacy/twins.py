@@ -154,6 +154,21 @@ def compare(name: str) -> dict:
     return found
 
 
+def masked() -> float:
+    """Difference of the twins of attention where a mask comes with their input."""
+    x = inputs_of("AlgebraLSTM")[0]
+    x[:, 3:] = 0
+    ours, twin = pair("AlgebraMultiHeadAttention")
+    keep, keep_too = keras.layers.Masking()(x), tf_keras.layers.Masking()(x)
+    ours(keep, keep)
+    twin(keep_too, keep_too)
+    twin.set_weights([v.numpy() for v in ours.weights])
+    without = ours(x, x)
+    if apart(ours(keep, keep), without) < 1e-3:
+        raise RuntimeError("the mask changes nothing")
+    return apart(ours(keep, keep), twin(keep_too, keep_too))
+
+
 def layers_without_a_twin() -> list[str]:
     layers = {
         name
@@ -164,4 +179,5 @@ def layers_without_a_twin() -> list[str]:
 
 
 if __name__ == "__main__":
-    print(json.dumps([{name: compare(name) for name in sorted(CASES)}, layers_without_a_twin()]))
+    found = {name: compare(name) for name in sorted(CASES)}
+    print(json.dumps([found, masked(), layers_without_a_twin()]))
