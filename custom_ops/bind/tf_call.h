@@ -68,12 +68,17 @@ Attributes* Read(TF_OpKernelConstruction* construction,
                  bool (*valid)(const Attributes&), const char* expected) {
   TF_Status* s = tf->NewStatus();
   Attributes* attributes = new Attributes;
+  std::string text = expected, separator = " Received: ";
   for (const auto& [name, member] : names) {
-    if (tf->GetCode(s) == kOk) {
-      tf->OpKernelConstruction_GetAttrInt64(construction, name, &(attributes->*member), s);
-    }
+    if (tf->GetCode(s) != kOk) break;
+    int64_t& value = attributes->*member;
+    tf->OpKernelConstruction_GetAttrInt64(construction, name, &value, s);
+    text += separator + name + "=" + std::to_string(value);
+    separator = ", ";
   }
-  if (tf->GetCode(s) == kOk && !valid(*attributes)) tf->SetStatus(s, kInvalidArgument, expected);
+  if (tf->GetCode(s) == kOk && !valid(*attributes)) {
+    tf->SetStatus(s, kInvalidArgument, text.c_str());
+  }
   if (tf->GetCode(s) != kOk) tf->OpKernelConstruction_Failure(construction, s);
   tf->DeleteStatus(s);
   return attributes;

@@ -187,6 +187,12 @@ def test_exports_hold_stock_operations_only(tmp_path):
         assert_close(served.serve(normal((3, 8))), expected)
 
 
+PRODUCTS = (
+    "Expected product 0, with at most one bias and relu 0 or 1, product 1 with at most one gate, or "
+    "product 2 with at most one gate and sums."
+)
+
+
 @needs_library
 @pytest.mark.parametrize(
     ("a", "b", "product", "words"),
@@ -196,7 +202,7 @@ def test_exports_hold_stock_operations_only(tmp_path):
         ((2, 6), (3, 5), 0, "a.shape=(2, 6), b.shape=(3, 5)"),
         ((2, 6), (2, 3, 5), 1, "does not fit the kernel"),
         ((2, 6), (3, 10), 2, "equal in front"),
-        ((2, 6), (2, 6), 3, "Expected product 0"),
+        ((2, 6), (2, 6), 3, f"{PRODUCTS} Received: product=3, relu=0, num_bias=0"),
     ],
 )
 def test_bad_shapes_are_invalid_arguments(a, b, product, words):
