@@ -188,8 +188,8 @@ def test_exports_hold_stock_operations_only(tmp_path):
 
 
 PRODUCTS = (
-    "Expected product 0, with at most one bias and relu 0 or 1, product 1 with at most one gate, or "
-    "product 2 with at most one gate and sums."
+    "Expected product 0, with at most one bias and relu 0 or 1, product 1 with at most one gate, "
+    "or product 2 with at most one gate and sums."
 )
 
 
